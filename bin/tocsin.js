@@ -1,0 +1,6 @@
+#!/usr/bin/env node
+// TypeScript runs as it is written: tsx strips the types while loading, so there is no build step.
+import 'tsx'
+
+const { main } = await import('../src/cli.ts')
+await main(process.argv)
