@@ -1,0 +1,134 @@
+import { resolve } from 'node:path'
+import { z } from 'zod'
+import { type Chain, knownChains } from './chains.ts'
+import { UserError } from './errors.ts'
+
+/** A chain that is switched on: its endpoints are given and its start block is known. */
+export type ConfiguredChain = Chain & { startBlock: number; rpcUrl: string; wsUrl: string | undefined }
+
+export type Config = ReturnType<typeof loadConfig>
+
+const url = (protocols: string[]) =>
+  z.string().refine((value) => URL.canParse(value) && protocols.includes(new URL(value).protocol), {
+    error: `expected a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
+  })
+
+const integer = (min: number, max: number) =>
+  z
+    .string()
+    .refine((value) => /^\d{1,15}$/.test(value) && Number(value) >= min && Number(value) <= max, {
+      error: `expected a whole number from ${min} to ${max}`,
+    })
+    .transform(Number)
+
+/** Every variable with a fixed name. Each default says why it is what it is. */
+const settings = z.object({
+  /** Without it, a Postgres of our own starts in TOCSIN_HOME. */
+  DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
+  /** Without it, the queue lives in the same Postgres: one thing less to run, good for some 300 deliveries a second. */
+  REDIS_URL: url(['redis:', 'rediss:']).optional(),
+  /** Where what belongs to this installation is kept: the embedded Postgres, the generated API token. */
+  TOCSIN_HOME: z.string().min(1).default('.tocsin'),
+  TOCSIN_LOG_LEVEL: z.enum(['silent', 'error', 'warn', 'info', 'debug', 'trace']).default('info'),
+  /** Lines for people where a person looks, JSON where a machine does. `auto` asks whether stdout is a terminal. */
+  TOCSIN_LOG_FORMAT: z.enum(['auto', 'json', 'pretty']).default('auto'),
+  /** Loopback: an API that others can reach is a decision, not a default. */
+  TOCSIN_API_HOST: z.string().min(1).default('127.0.0.1'),
+  /** 8004, as in ERC-8004. 0 takes any free port. */
+  TOCSIN_API_PORT: integer(0, 65_535).default(8004),
+  /** Who holds it may do everything. Without it, one is made once and kept in TOCSIN_HOME/api-token. */
+  TOCSIN_API_TOKEN: z.string().min(16, 'expected at least 16 characters').optional(),
+  /** Calls in flight in one worker. Enough to hide slow receivers; each holds a little memory and a socket. */
+  TOCSIN_WORKER_CONCURRENCY: integer(1, 1000).default(50),
+})
+
+/** Names with a chain id at their end, and what their values must be. */
+const perChain = {
+  RPC_URL_: url(['http:', 'https:']),
+  WS_URL_: url(['ws:', 'wss:']),
+  START_BLOCK_: integer(0, Number.MAX_SAFE_INTEGER),
+}
+
+/** Names that are ours by their prefix: one that we do not know is a spelling mistake, not somebody else's variable. */
+const ownPrefixes = ['TOCSIN_', ...Object.keys(perChain)]
+
+/** Every variable that the configuration knows, chain variables by their prefix. For documents and their tests. */
+export const knownVariables = { fixed: Object.keys(settings.shape), perChain: Object.keys(perChain) }
+
+/**
+ * Reads the whole configuration from environment variables.
+ *
+ * @throws UserError that lists every problem, one a line, each with the variable's name and what was expected.
+ */
+export function loadConfig(env: Record<string, string | undefined> = process.env) {
+  // An empty variable (`REDIS_URL=` in an .env file) means "not set".
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
+  )
+  const problems: string[] = []
+
+  const parsed = settings.safeParse(given)
+  for (const issue of parsed.error?.issues ?? []) {
+    problems.push(`${issue.path.join('.')}: ${issue.message}`)
+  }
+
+  const chainSettings = new Map<number, Partial<Record<keyof typeof perChain, string | number>>>()
+  for (const [name, value] of Object.entries(given)) {
+    const prefix = ownPrefixes.find((candidate) => name.startsWith(candidate))
+    if (prefix === undefined || name in settings.shape) continue
+    if (!(prefix in perChain)) {
+      problems.push(`${name}: unknown variable. Known are ${knownVariables.fixed.join(', ')}`)
+      continue
+    }
+    const chainId = Number(name.slice(prefix.length))
+    if (!knownChains.some((chain) => chain.id === chainId)) {
+      problems.push(`${name}: no registries are known on that chain. Known chain ids: ${knownChainIds()}`)
+      continue
+    }
+    const key = prefix as keyof typeof perChain
+    const result = perChain[key].safeParse(value)
+    if (result.success) chainSettings.set(chainId, { ...chainSettings.get(chainId), [key]: result.data })
+    else problems.push(`${name}: ${result.error.issues[0]?.message}`)
+  }
+
+  const chains: ConfiguredChain[] = []
+  for (const chain of knownChains) {
+    const own = chainSettings.get(chain.id)
+    if (own === undefined) continue
+    const startBlock = (own.START_BLOCK_ as number | undefined) ?? chain.startBlock
+    if (own.RPC_URL_ === undefined) {
+      problems.push(`RPC_URL_${chain.id}: missing, though other variables of chain ${chain.id} are set`)
+    } else if (startBlock === undefined) {
+      problems.push(
+        `START_BLOCK_${chain.id}: missing. The block in which the registries were deployed on ${chain.name} is not built in; set it, or 0 to read the whole chain`,
+      )
+    } else {
+      chains.push({
+        ...chain,
+        startBlock,
+        rpcUrl: String(own.RPC_URL_),
+        wsUrl: own.WS_URL_ as string | undefined,
+      })
+    }
+  }
+
+  if (problems.length > 0 || !parsed.success) {
+    throw new UserError(
+      `The configuration has ${problems.length === 1 ? 'a problem' : 'problems'}:\n  ${problems.join('\n  ')}`,
+    )
+  }
+  const value = parsed.data
+  return {
+    databaseUrl: value.DATABASE_URL,
+    redisUrl: value.REDIS_URL,
+    home: resolve(value.TOCSIN_HOME),
+    log: { level: value.TOCSIN_LOG_LEVEL, format: value.TOCSIN_LOG_FORMAT },
+    api: { host: value.TOCSIN_API_HOST, port: value.TOCSIN_API_PORT, token: value.TOCSIN_API_TOKEN },
+    worker: { concurrency: value.TOCSIN_WORKER_CONCURRENCY },
+    chains,
+  }
+}
+
+function knownChainIds(): string {
+  return knownChains.map((chain) => chain.id).join(', ')
+}

@@ -1,0 +1,59 @@
+import postgres from 'postgres'
+import { UserError } from './errors.ts'
+
+/** A pool of connections, or one transaction of it. Made by {@link openDatabase}. */
+export type Database = postgres.Sql<{ bigint: number }>
+export type Transaction = postgres.TransactionSql<{ bigint: number }>
+export type Queryable = Database | Transaction
+
+/**
+ * Opens a pool. `int8` comes back as a number (all of ours are far below 2^53), `numeric` as a string, `timestamptz` as a Date.
+ * Pass big integers in as strings: the driver would take a JS bigint for an `int8`.
+ */
+export function openDatabase(url: string, options: { name: string; connectionsMax?: number }): Database {
+  return postgres(url, {
+    max: options.connectionsMax ?? 10,
+    connection: { application_name: `tocsin ${options.name}`, timezone: 'UTC' },
+    connect_timeout: 10,
+    onnotice: () => {},
+    types: {
+      bigint: { to: 20, from: [20], parse: parseInt8, serialize: String },
+    },
+  })
+}
+
+/**
+ * Checks once that the database answers.
+ *
+ * @throws UserError in one sentence, without the password, when it does not.
+ */
+export async function checkDatabase(db: Database, url: string): Promise<void> {
+  try {
+    await db`select 1`
+  } catch (error) {
+    const { host, pathname, username } = new URL(url)
+    const code = (error as { code?: string }).code ?? ''
+    const hint =
+      code === '28P01' || code === '28000'
+        ? `it refuses the user "${username}" or the password. Check DATABASE_URL`
+        : code === '3D000'
+          ? `it has no database "${pathname.slice(1)}". Create it, or correct DATABASE_URL`
+          : [
+                'ECONNREFUSED',
+                'ENOTFOUND',
+                'EAI_AGAIN',
+                'CONNECT_TIMEOUT',
+                'ETIMEDOUT',
+                'EHOSTUNREACH',
+              ].includes(code)
+            ? `no Postgres answers there (${code}). Start it, or correct DATABASE_URL`
+            : (error as Error).message
+    throw new UserError(`Cannot use the database at ${host}${pathname}: ${hint}.`, { cause: error })
+  }
+}
+
+function parseInt8(text: string): number {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value)) throw new RangeError(`int8 ${text} does not fit a JS number`)
+  return value
+}
