@@ -4,3 +4,5 @@ import 'tsx'
 
 const { main } = await import('../src/cli.ts')
 await main(process.argv)
+// Whatever a library still holds open must not keep a finished command alive.
+process.exit()

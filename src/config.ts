@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { type Chain, knownChains } from './chains.ts'
@@ -127,6 +128,18 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     worker: { concurrency: value.TOCSIN_WORKER_CONCURRENCY },
     chains,
   }
+}
+
+/** Takes variables from `.env` in the current folder, where there is one. What is set already stays. */
+export function loadEnvironmentFile(): void {
+  if (existsSync('.env')) process.loadEnvFile('.env')
+}
+
+/** Our environment for a child process, with some variables set and others (`undefined`) taken out. */
+export function childEnvironment(
+  changes: Record<string, string | undefined>,
+): Record<string, string | undefined> {
+  return { ...process.env, ...changes }
 }
 
 function knownChainIds(): string {

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { runner } from 'node-pg-migrate'
 import type { Database } from './db.ts'
 import { describeError, UserError } from './errors.ts'
-import { type SchemaObject, describeSchema } from './store/schema.ts'
+import { describeSchema, type SchemaObject } from './store/schema.ts'
 
 const directory = fileURLToPath(new URL('../migrations', import.meta.url))
 const dump = fileURLToPath(new URL('../sql/schema.sql', import.meta.url))
@@ -11,7 +11,11 @@ const dump = fileURLToPath(new URL('../sql/schema.sql', import.meta.url))
 export type MigrationStatus = { name: string; applied_at: Date | null }
 
 /** What `verify` found: objects that the schema should have and has not, has otherwise, or has too many. */
-export type SchemaDifference = { kind: 'missing' | 'different' | 'unexpected'; object: string; detail: string }
+export type SchemaDifference = {
+  kind: 'missing' | 'different' | 'unexpected'
+  object: string
+  detail: string
+}
 
 /**
  * Applies every migration that the database does not have yet, each in its own transaction. Processes that start at
@@ -35,14 +39,21 @@ export function rollbackMigrations(databaseUrl: string, count: number): Promise<
 
 /** All migrations, oldest first, with the time at which each was applied. Applied ones that this version does not know come last. */
 export async function readMigrationStatus(db: Database): Promise<MigrationStatus[]> {
-  const known = (await readdir(directory)).filter((file) => file.endsWith('.sql')).map((file) => file.slice(0, -4))
+  const known = (await readdir(directory))
+    .filter((file) => file.endsWith('.sql'))
+    .map((file) => file.slice(0, -4))
   const [exists] = await db`select to_regclass('tocsin_migrations') as name`
   const applied = exists?.name
-    ? await db<{ name: string; run_on: Date }[]>`select name, run_on at time zone 'utc' as run_on from tocsin_migrations`
+    ? await db<
+        { name: string; run_on: Date }[]
+      >`select name, run_on at time zone 'utc' as run_on from tocsin_migrations`
     : []
   const appliedAt = new Map(applied.map((row) => [row.name, row.run_on]))
   const unknown = [...appliedAt.keys()].filter((name) => !known.includes(name))
-  return [...known.sort(), ...unknown.sort()].map((name) => ({ name, applied_at: appliedAt.get(name) ?? null }))
+  return [...known.sort(), ...unknown.sort()].map((name) => ({
+    name,
+    applied_at: appliedAt.get(name) ?? null,
+  }))
 }
 
 /** Compares the schema of the database with the committed dump. An empty list: they are the same. */
@@ -59,7 +70,8 @@ export async function verifySchema(db: Database): Promise<SchemaDifference[]> {
     }
   }
   for (const object of actual.keys()) {
-    if (!expected.has(object)) differences.push({ kind: 'unexpected', object, detail: `${object} is not Tocsin's` })
+    if (!expected.has(object))
+      differences.push({ kind: 'unexpected', object, detail: `${object} is not Tocsin's` })
   }
   return differences
 }
@@ -71,7 +83,12 @@ export async function dumpSchema(db: Database): Promise<string> {
   return `-- The schema that the migrations make. Generated: npm run dump-schema\n\n${sections.join('\n')}`
 }
 
-async function run(databaseUrl: string, direction: 'up' | 'down', count: number, from: string): Promise<string[]> {
+async function run(
+  databaseUrl: string,
+  direction: 'up' | 'down',
+  count: number,
+  from: string,
+): Promise<string[]> {
   let current = ''
   try {
     const done = await runner({

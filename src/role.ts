@@ -35,8 +35,9 @@ export async function runRole(
   }
   const fail = (error: unknown) => {
     const message = describeError(error)
-    tell({ type: 'failed', message })
-    if (error instanceof UserError) process.stderr.write(`${message}\n`)
+    // A supervisor says it in its own words; alone, this process does.
+    const told = tell({ type: 'failed', message })
+    if (error instanceof UserError) told || process.stderr.write(`${message}\n`)
     else log?.error({ error: message, stack: (error as Error | undefined)?.stack }, 'failed')
     return stop(error instanceof UserError ? 2 : 1)
   }
@@ -62,6 +63,6 @@ export async function runRole(
   }
 }
 
-function tell(message: RoleMessage): void {
-  if (process.connected) process.send?.(message)
+function tell(message: RoleMessage): boolean {
+  return process.connected && process.send?.(message) === true
 }

@@ -8,7 +8,9 @@ export type Parameter = ParameterOrJSON<never> | readonly unknown[] | object | u
  * The query in `sql/<name>.sql`, as a function of its parameters ($1, $2, ...). The file is read once, at the first call.
  * Arrays go to array types and objects to `jsonb`, by the type that Postgres gives the parameter; big integers go as strings.
  */
-export function query<Row>(name: string): (db: Queryable, parameters?: readonly Parameter[]) => Promise<Row[]> {
+export function query<Row>(
+  name: string,
+): (db: Queryable, parameters?: readonly Parameter[]) => Promise<Row[]> {
   let text: string | undefined
   return async (db, parameters = []) => {
     text ??= readFileSync(new URL(`../../sql/${name}.sql`, import.meta.url), 'utf8')

@@ -9,3 +9,8 @@ export type SchemaObject = {
 
 /** Every object of the current schema that the migrations made, in a fixed order. */
 export const describeSchema = query<SchemaObject>('manage/describe-schema')
+
+/** How `events` is kept; no row before the first migration. */
+export const readStorage = query<{ storage: 'hypertable' | 'partitions' }>('manage/read-storage')
+
+export const readServer = query<{ version: string; timescaledb_available: boolean }>('manage/read-server')

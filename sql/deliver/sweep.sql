@@ -1,0 +1,48 @@
+-- $1 how long, in ms, a job may wait before it is added again.
+-- Deliveries whose worker gave no sign of life go back to pending, and the attempt that nobody saw the end of is recorded.
+-- One that took its worker down at every attempt it has is not tried for ever: what became of it is unknown.
+-- Enqueued ones whose job may be lost go back too (adding a job that still waits changes nothing).
+with dead as (
+  select d.id, d.action_id
+  from deliveries d
+  where d.state = 'running' and d.lease_until < now()
+  for update skip locked
+),
+lost as (
+  update deliveries d
+  set
+    state = case when d.attempts < coalesce((a.config ->> 'max_attempts')::integer, 8) then 'pending' else 'unknown' end,
+    due_at = now(), lease_until = null,
+    error_message = 'the worker ' || d.worker_id || ' ended during attempt ' || d.attempts
+  from dead
+  left join trigger_actions a on a.id = dead.action_id
+  where d.id = dead.id
+  returning d.*
+),
+recorded as (
+  insert into action_results
+    (delivery_id, job_id, trigger_id, event_id, action_type, status, executed_at, duration_ms, error_message, retry_count)
+  select l.id, l.id || '-' || (l.attempts - 1), l.trigger_id, l.event_id, l.action_type,
+    case l.state when 'pending' then 'retrying' else 'failed' end, l.started_at,
+    extract(epoch from now() - l.started_at) * 1000, l.error_message, l.attempts - 1
+  from lost l
+  on conflict (delivery_id, retry_count) do nothing
+  returning id
+),
+straggling as (
+  select d.id
+  from deliveries d
+  where d.state = 'enqueued' and d.enqueued_at < now() - $1 * interval '1 millisecond'
+  for update skip locked
+),
+returned as (
+  update deliveries d
+  set state = 'pending', due_at = now()
+  from straggling
+  where d.id = straggling.id
+  returning d.id
+)
+select
+  (select count(*) from lost) as lost,
+  (select count(*) from recorded) as recorded,
+  (select count(*) from returned) as straggling

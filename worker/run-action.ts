@@ -1,0 +1,33 @@
+import { PermanentError, type RetryableError } from '../src/errors.ts'
+import type { DeliveryScope } from '../src/render-template.ts'
+import type { ClaimedDelivery } from '../src/store/delivering.ts'
+import type { RestActionConfig } from '../src/trigger-document.ts'
+import { runRest } from './actions/rest.ts'
+import type { HttpClient } from './http.ts'
+
+/** How an attempt ended. No error: it succeeded. `response` is what is kept of the answer. */
+export type ActionOutcome = {
+  response: Record<string, unknown>
+  error: PermanentError | RetryableError | undefined
+}
+
+/**
+ * Runs the action of a delivery once.
+ *
+ * @throws PermanentError or RetryableError when there is no answer to keep; anything else is a fault of ours.
+ */
+export function runAction(
+  delivery: ClaimedDelivery,
+  scope: DeliveryScope,
+  http: HttpClient,
+  signal: AbortSignal,
+): Promise<ActionOutcome> {
+  switch (delivery.action_type) {
+    case 'rest':
+      // Checked when the trigger was written.
+      return runRest(delivery.config as RestActionConfig, scope, http, signal)
+    case 'telegram':
+    case 'mcp':
+      throw new PermanentError(`actions of type ${delivery.action_type} cannot be run by this version`)
+  }
+}

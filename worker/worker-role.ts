@@ -1,0 +1,44 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import { checkDatabase, openDatabase } from '../src/db.ts'
+import { describeError } from '../src/errors.ts'
+import { openQueue } from '../src/queue.ts'
+import { runRole } from '../src/role.ts'
+import { extendLeases } from '../src/store/delivering.ts'
+import { deliver, leaseMs } from './deliver.ts'
+import { createHttpClient } from './http.ts'
+import { runRelay } from './relay.ts'
+
+await runRole('worker', async ({ config, log, shutdown }) => {
+  const { concurrency } = config.worker
+  const db = openDatabase(config.databaseUrl, { name: 'worker' })
+  shutdown.add(() => db.end({ timeout: 5 }))
+  await checkDatabase(db, config.databaseUrl)
+
+  const http = createHttpClient()
+  shutdown.add(http.close)
+  const queue = await openQueue(config, log)
+
+  const workerId = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`
+  const heartbeat = setInterval(() => {
+    extendLeases(db, [workerId, leaseMs]).catch((error) =>
+      log.warn({ error: describeError(error) }, 'could not extend leases'),
+    )
+  }, leaseMs / 3)
+  shutdown.add(() => clearInterval(heartbeat))
+
+  // Running calls may finish on the way down, but not longer than the process is given.
+  const calls = new AbortController()
+  shutdown.add(async () => {
+    const impatient = setTimeout(() => calls.abort(), 8_000)
+    await queue.close()
+    clearTimeout(impatient)
+  })
+
+  await queue.consume(
+    (deliveryId, jobId) => deliver({ db, log, http, workerId, signal: calls.signal }, deliveryId, jobId),
+    concurrency,
+  )
+  await runRelay({ db, queue, log, shutdown })
+  return { queue: queue.backend, concurrency, worker_id: workerId }
+})
