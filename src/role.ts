@@ -1,3 +1,5 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { type Config, loadConfig } from './config.ts'
 import { describeError, UserError } from './errors.ts'
 import { createLog, type Log } from './log.ts'
@@ -56,11 +58,25 @@ export async function runRole(
     if (databaseUrl === undefined)
       throw new UserError(`DATABASE_URL: missing. Start this role with: tocsin ${name}`)
     const detail = await start({ config: { ...config, databaseUrl }, log, shutdown })
+    showLife(config.home, name, shutdown)
     log.info(detail, 'ready')
     tell({ type: 'ready', detail })
   } catch (error) {
     await fail(error)
   }
+}
+
+/** Touches `<home>/alive/<role>` for as long as the role lives: what a container's health check looks at. */
+function showLife(home: string, name: string, shutdown: Shutdown): void {
+  const file = join(home, 'alive', name)
+  const touch = () => writeFileSync(file, '')
+  mkdirSync(join(home, 'alive'), { recursive: true })
+  touch()
+  const timer = setInterval(touch, 5_000)
+  shutdown.add(() => {
+    clearInterval(timer)
+    rmSync(file, { force: true })
+  })
 }
 
 function tell(message: RoleMessage): boolean {

@@ -2,6 +2,7 @@ import { type CompiledTrigger, compileTrigger } from '../src/conditions/compile-
 import { evaluateTrigger } from '../src/conditions/evaluate-trigger.ts'
 import { createTriggerIndex, type TriggerIndex } from '../src/conditions/trigger-index.ts'
 import type { Database, Transaction } from '../src/db.ts'
+import { describeError } from '../src/errors.ts'
 import type { RegistryEvent } from '../src/event.ts'
 import {
   firstLateBlock,
@@ -16,7 +17,13 @@ import {
 import { readEnabledTriggers } from '../src/store/triggers.ts'
 
 /** The enabled triggers of one chain, as they were at a revision of `trigger_revisions`. */
-export type TriggerCache = { revision: number; index: TriggerIndex; oldestActiveSince: Date }
+export type TriggerCache = {
+  revision: number
+  index: TriggerIndex
+  oldestActiveSince: Date
+  /** Triggers that cannot be evaluated, with the reason: they fire nothing, and must not keep the others from it. */
+  unusable: { trigger_id: string; reason: string }[]
+}
 
 export type StepResult = {
   /** `busy`: another matcher holds the chain. `idle`: nothing is left to do. `more`: call again at once. */
@@ -29,6 +36,9 @@ export type StepResult = {
 
 /** Past any log of a block. */
 const endOfBlock = 2_147_483_647
+
+/** Past any block's time, and still a time that Postgres understands. */
+const endOfTime = Date.UTC(9999, 0)
 
 /**
  * One bounded step of matching on one chain, in one transaction: go back if something late arrived, read the next
@@ -100,14 +110,18 @@ async function stepBack(tx: Transaction, chainId: number, at: MatcherPosition): 
 }
 
 async function readTriggers(tx: Transaction, chainId: number, revision: number): Promise<TriggerCache> {
-  const compiled = (await readEnabledTriggers(tx, chainId)).map(compileTrigger)
-  // Without triggers nothing is of interest; history older than every trigger is skipped rather than read.
-  const oldest = compiled.reduce((time, trigger) => Math.min(time, trigger.active_since.getTime()), 8.64e15)
-  return {
-    revision,
-    index: createTriggerIndex(compiled),
-    oldestActiveSince: new Date(Math.min(oldest, Date.UTC(9999, 0))),
+  const compiled: CompiledTrigger[] = []
+  const unusable: TriggerCache['unusable'] = []
+  for (const row of await readEnabledTriggers(tx, chainId)) {
+    try {
+      compiled.push(compileTrigger(row))
+    } catch (error) {
+      unusable.push({ trigger_id: row.id, reason: describeError(error) })
+    }
   }
+  // History older than every trigger is skipped rather than read; without triggers that is all of it.
+  const oldest = compiled.reduce((time, trigger) => Math.min(time, trigger.active_since.getTime()), endOfTime)
+  return { revision, index: createTriggerIndex(compiled), oldestActiveSince: new Date(oldest), unusable }
 }
 
 function matchesOf(event: RegistryEvent, index: TriggerIndex): NewMatch[] {

@@ -57,6 +57,10 @@ async function matchChain(
   while (!shutdown.signal.aborted) {
     try {
       const step = await matchStep(db, chainId, cache, { eventsMax })
+      if (step.cache !== cache) {
+        for (const unusable of step.cache?.unusable ?? [])
+          log.error(unusable, 'a trigger cannot be evaluated')
+      }
       cache = step.cache
       failures = 0
       if (step.events > 0) {

@@ -1,0 +1,62 @@
+/** Imports point inward: edges use shared code, shared code uses no edge, and edges do not use each other. */
+const edges = {
+  indexer: '^(indexer/|ponder\\.config\\.ts)',
+  worker: '^worker/',
+  api: '^src/api/',
+  cli: '^src/(cli\\.ts|commands/)',
+}
+
+export default {
+  forbidden: [
+    ...Object.entries(edges).map(([name, path]) => ({
+      name: `${name}-is-an-edge`,
+      comment: `Only ${name} itself, tests and benchmarks import from it. Roles are started as processes.`,
+      severity: 'error',
+      from: { pathNot: `${path}|^(test|bench|bin)/` },
+      to: { path },
+    })),
+    {
+      name: 'conditions-are-pure',
+      comment:
+        'src/conditions decides from what it is given: of the rest of the project it uses the event glossary only.',
+      severity: 'error',
+      from: { path: '^src/conditions/' },
+      to: { pathNot: '^src/(conditions/|event\\.ts)', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'only-store-reads-sql',
+      comment: 'Queries have names and types in src/store.',
+      severity: 'error',
+      from: { pathNot: '^src/store/' },
+      to: { path: '^src/store/query\\.ts$', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'only-http-opens-addresses',
+      comment: 'worker/http.ts is the one place that opens addresses which users name.',
+      severity: 'error',
+      from: { path: '^(src|worker)/', pathNot: '^worker/http\\.ts$' },
+      to: { path: '(^|node_modules/)undici' },
+    },
+    {
+      name: 'dev-tools-stay-outside',
+      comment:
+        'What runs in production uses src/dev only to start the embedded Postgres; the demo is a command.',
+      severity: 'error',
+      from: { path: '^(indexer|worker|src/api|src/store|src/conditions)/' },
+      to: { path: '^src/dev/' },
+    },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^indexer/generated' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default'] },
+  },
+}
