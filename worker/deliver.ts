@@ -2,6 +2,7 @@ import type { Database } from '../src/db.ts'
 import { describeError, PermanentError, RetryableError } from '../src/errors.ts'
 import type { Log } from '../src/log.ts'
 import type { DeliveryScope } from '../src/render-template.ts'
+import { storableText } from '../src/storable-text.ts'
 import { type ClaimedDelivery, claimDelivery, finishDelivery, readEvent } from '../src/store/delivering.ts'
 import type { HttpClient } from './http.ts'
 import { retryDelayMs } from './retry-delay.ts'
@@ -93,7 +94,7 @@ type Verdict = {
 
 function judge(delivery: ClaimedDelivery, { error }: ActionOutcome): Verdict {
   if (error === undefined) return { state: 'succeeded', status: 'success', dueInMs: 0, error: null }
-  const message = describeError(error)
+  const message = storableText(describeError(error))
   if (delivery.trigger === null || delivery.config === null) {
     return { state: 'cancelled', status: 'failed', dueInMs: 0, error: message }
   }

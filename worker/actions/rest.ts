@@ -1,5 +1,6 @@
 import { PermanentError, RetryableError } from '../../src/errors.ts'
 import { type DeliveryScope, renderBody } from '../../src/render-template.ts'
+import { storableText } from '../../src/storable-text.ts'
 import type { RestActionConfig } from '../../src/trigger-document.ts'
 import type { HttpClient, HttpResponse } from '../http.ts'
 import type { ActionOutcome } from '../run-action.ts'
@@ -34,7 +35,11 @@ export async function runRest(
     },
     signal,
   )
-  const kept = { status: response.status, body: response.body, body_truncated: response.bodyTruncated }
+  const kept = {
+    status: response.status,
+    body: storableText(response.body),
+    body_truncated: response.bodyTruncated,
+  }
   return { response: kept, error: errorOf(response) }
 }
 

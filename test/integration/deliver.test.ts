@@ -1,0 +1,278 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { type Database, openDatabase } from '../../src/db.ts'
+import { createLog } from '../../src/log.ts'
+import { applyMigrations } from '../../src/migrate.ts'
+import { type DeliveryQueue, openQueue } from '../../src/queue.ts'
+import { createShutdown, type Shutdown } from '../../src/shutdown.ts'
+import { claimDelivery, sweepDeliveries } from '../../src/store/delivering.ts'
+import { deliver } from '../../worker/deliver.ts'
+import { createHttpClient, type HttpClient } from '../../worker/http.ts'
+import { matchStep } from '../../worker/match-step.ts'
+import { relayDue, runRelay } from '../../worker/relay.ts'
+import { sampleEvent } from '../support/events.ts'
+import { insertEvents } from '../support/insert-events.ts'
+import { insertTrigger } from '../support/insert-trigger.ts'
+import { startReceiver } from '../support/receiver.ts'
+import { hasRedis, startRedis } from '../support/redis.ts'
+import { createTestDatabase } from '../support/test-database.ts'
+import { until } from '../support/until.ts'
+
+const log = createLog({ level: 'silent', format: 'json' }, 'test')
+const chainId = 31337
+if (!hasRedis)
+  console.log('No REDIS_URL and no redis-server: the queue is held to its contract on Postgres only.')
+
+describe.each(hasRedis ? ['postgres', 'redis'] : ['postgres'])(
+  'deliveries with the queue on %s',
+  (backend) => {
+    let database: Awaited<ReturnType<typeof createTestDatabase>>
+    let redis: Awaited<ReturnType<typeof startRedis>> | undefined
+    let receiver: Awaited<ReturnType<typeof startReceiver>>
+    let db: Database
+    let queue: DeliveryQueue
+    let http: HttpClient
+    let shutdown: Shutdown
+    let eventNumber = 0
+
+    beforeAll(async () => {
+      database = await createTestDatabase()
+      await applyMigrations(database.url)
+      db = openDatabase(database.url, { name: 'test' })
+      redis = backend === 'redis' ? await startRedis() : undefined
+      receiver = await startReceiver()
+      queue = await openQueue({ databaseUrl: database.url, redisUrl: redis?.url }, log)
+      http = createHttpClient()
+      shutdown = createShutdown()
+      await queue.consume(work('worker-1'), 20)
+      await runRelay({ db, queue, log, shutdown })
+    })
+    afterAll(async () => {
+      await shutdown?.run()
+      await queue?.close()
+      await http?.close()
+      await receiver?.close()
+      await redis?.stop()
+      await db?.end()
+      await database?.drop()
+    })
+    beforeEach(async () => {
+      await db`truncate events, event_status, checkpoints, matcher_cursors, matches, deliveries, action_results, triggers cascade`
+      receiver.answerWith((_, response) => void response.writeHead(204).end())
+    })
+
+    const work = (workerId: string) => (deliveryId: string, jobId: string) =>
+      deliver({ db, log, http, workerId, signal: new AbortController().signal }, deliveryId, jobId)
+
+    /** Makes `count` deliveries of one trigger by way of real events and the matcher. */
+    const makeDeliveries = async (count: number, config: Record<string, unknown> = {}) => {
+      await insertTrigger(db, { actions: [{ config: { url: `${receiver.url}/hook`, ...config } }] })
+      const events = Array.from({ length: count }, () => {
+        eventNumber += 1
+        const tx = `0x${eventNumber}`
+        return sampleEvent('NewFeedback', {
+          id: `event-${eventNumber}`,
+          block_number: eventNumber,
+          transaction_hash: tx,
+          occurrence: tx,
+          block_time: new Date(Date.UTC(2026, 1, 1) + eventNumber * 1000),
+        })
+      })
+      await insertEvents(db, events, { chainId, lastBlock: eventNumber })
+      await matchStep(db, chainId, undefined, { eventsMax: 10_000 })
+      return events
+    }
+
+    const deliveries = () =>
+      db<
+        { id: string; state: string; attempts: number; due_in_ms: number; error_message: string | null }[]
+      >`select id, state, attempts, (extract(epoch from due_at - now()) * 1000)::bigint as due_in_ms, error_message from deliveries`
+
+    const results = () => db`select * from action_results order by delivery_id, retry_count`
+
+    const allIn = (state: string) =>
+      until(`every delivery is ${state}`, async () =>
+        (await deliveries()).every((row) => row.state === state),
+      )
+
+    it('sends one request and records one attempt for each delivery', async () => {
+      const events = await makeDeliveries(100)
+      await allIn('succeeded')
+      expect(receiver.received).toHaveLength(100)
+      const ids = receiver.received.map(({ headers }) => headers['webhook-id'])
+      expect(new Set(ids).size).toBe(100)
+      const bodies = receiver.received.map(({ body }) => JSON.parse(body))
+      expect(bodies.map(({ event }) => event.id).sort()).toEqual(events.map(({ id }) => id).sort())
+      const rows = await results()
+      expect(rows).toHaveLength(100)
+      for (const row of rows) {
+        expect(row).toMatchObject({
+          status: 'success',
+          retry_count: 0,
+          error_message: null,
+          action_type: 'rest',
+        })
+        expect(row.response_data).toMatchObject({ status: 204 })
+        expect(row.duration_ms).toBeGreaterThanOrEqual(0)
+      }
+    })
+
+    it('sends nothing for a job that comes twice, or comes again after its end', async () => {
+      await makeDeliveries(1)
+      const [delivery] = await deliveries()
+      if (delivery === undefined) throw new Error('no delivery')
+      await Promise.all(Array.from({ length: 10 }, () => work('worker-2')(delivery.id, 'job')))
+      await allIn('succeeded')
+      await queue.add([{ id: delivery.id, attempts: 0, priority: 1 }])
+      await until('the queue is empty', async () => (await queue.depth()) === 0)
+      expect(receiver.received).toHaveLength(1)
+      expect(await results()).toHaveLength(1)
+    })
+
+    it('tries again after a passing failure, with the same webhook-id, and keeps both attempts', async () => {
+      receiver.answerWith((_, response) => void response.writeHead(503).end('busy'))
+      await makeDeliveries(1)
+      const [waiting] = await until('the first attempt failed', async () => {
+        const rows = await deliveries()
+        return rows[0]?.attempts === 1 && rows[0].state === 'pending' && rows
+      })
+      expect(waiting?.due_in_ms).toBeGreaterThan(3000)
+      expect(waiting?.due_in_ms).toBeLessThan(5600)
+      expect(waiting?.error_message).toBe('the receiver answered with HTTP 503')
+      const [first] = receiver.received
+      receiver.answerWith((_, response) => void response.writeHead(200).end('thanks'))
+      await db`update deliveries set due_at = now()`
+      await db`select pg_notify('delivery_pending', '')`
+      await allIn('succeeded')
+      expect(receiver.received.map(({ headers }) => headers['webhook-id'])).toEqual([
+        first?.headers['webhook-id'],
+      ])
+      expect(await results()).toMatchObject([
+        { status: 'retrying', retry_count: 0, response_data: { status: 503, body: 'busy' } },
+        { status: 'success', retry_count: 1, response_data: { status: 200, body: 'thanks' } },
+      ])
+    })
+
+    it('honours Retry-After', async () => {
+      receiver.answerWith((_, response) => void response.writeHead(429, { 'retry-after': '120' }).end())
+      await makeDeliveries(1)
+      const [row] = await until('the first attempt failed', async () => {
+        const rows = await deliveries()
+        return rows[0]?.state === 'pending' && rows[0].attempts === 1 && rows
+      })
+      expect(row?.due_in_ms).toBeGreaterThan(100_000)
+    })
+
+    it('gives up after max_attempts, and at once when repeating cannot help', async () => {
+      receiver.answerWith((_, response) => void response.writeHead(500).end())
+      await makeDeliveries(1, { max_attempts: 1 })
+      await allIn('failed')
+      expect(await results()).toMatchObject([{ status: 'failed', retry_count: 0 }])
+      await db`truncate deliveries, action_results, triggers cascade`
+      for (const status of [301, 400, 404, 410]) {
+      await db`truncate deliveries, action_results, triggers cascade`
+        receiver.answerWith(
+          (_, response) => void response.writeHead(status, { location: '/elsewhere' }).end(),
+        )
+        await makeDeliveries(1)
+        await allIn('failed')
+        expect(receiver.received).toHaveLength(1)
+      }
+    })
+
+    it('ends a call that gets no answer in time', async () => {
+      receiver.answerWith(() => {})
+      await makeDeliveries(1, { timeout_ms: 1000, max_attempts: 1 })
+      await allIn('failed')
+      const [row] = await results()
+      expect(row?.error_message).toBe('no answer within 1000 ms')
+      expect(row?.duration_ms).toBeGreaterThanOrEqual(990)
+    })
+
+    it('keeps the first 4 KiB of an answer and does not read the rest', async () => {
+      receiver.answerWith((_, response) => void response.writeHead(200).end('é'.repeat(100_000)))
+      await makeDeliveries(1)
+      await allIn('succeeded')
+      const [row] = await results()
+      expect(Buffer.byteLength(row?.response_data.body)).toBe(4096)
+      expect(row?.response_data.body_truncated).toBe(true)
+    })
+
+    it('stores an answer that Postgres could not hold as it is', async () => {
+      receiver.answerWith(
+        (_, response) => void response.writeHead(200).end(Buffer.from([0x61, 0x00, 0xff, 0x62])),
+      )
+      await makeDeliveries(1)
+      await allIn('succeeded')
+      expect((await results())[0]?.response_data.body).toBe('a\ufffd\ufffdb')
+    })
+
+    it('records an attempt whose template cannot be rendered as failed', async () => {
+      await makeDeliveries(1, { body_template: { text: '{{ event.no_such_field }}' } })
+      await allIn('failed')
+      expect((await results())[0]?.error_message).toContain('no_such_field')
+      expect(receiver.received).toHaveLength(0)
+    })
+
+    it('takes up what a dead worker left, and records the attempt that nobody saw the end of', async () => {
+      await insertTrigger(db, { actions: [{ config: { url: `${receiver.url}/hook` } }] })
+      await db`update triggers set enabled = false`
+      const [action] = await db`select id, trigger_id from trigger_actions`
+      const event = sampleEvent('NewFeedback')
+      await insertEvents(db, [event], { chainId, lastBlock: 1 })
+      await db.begin(async (tx) => {
+        const [match] = await tx`
+        insert into matches (trigger_id, trigger_version, chain_id, occurrence, event_id, block_number, block_time, evidence)
+        values (${action?.trigger_id}, 1, ${chainId}, 'o', ${event.id}, 1, ${event.block_time}, '[]') returning id`
+        await tx`
+        insert into deliveries (match_id, trigger_id, action_id, occurrence, event_id, block_time, action_type, priority)
+        values (${match?.id}, ${action?.trigger_id}, ${action?.id}, 'o', ${event.id}, ${event.block_time}, 'rest', 1)`
+        const [row] = await tx`select id from deliveries`
+        expect(await claimDelivery(tx, [row?.id, 'dead-worker', 50])).toHaveLength(1)
+      })
+      const swept = await until('the lease is over', async () => {
+        const [found] = await sweepDeliveries(db, [60_000])
+        return found !== undefined && found.lost === 1 && found
+      })
+      expect(swept).toMatchObject({ lost: 1, straggling: 0 })
+      await db`select pg_notify('delivery_pending', '')`
+      await allIn('succeeded')
+      expect(await results()).toMatchObject([
+        { status: 'retrying', retry_count: 0, error_message: expect.stringContaining('dead-worker') },
+        { status: 'success', retry_count: 1 },
+      ])
+      expect(receiver.received).toHaveLength(1)
+    })
+
+    it('cancels what has lost its trigger, and says why', async () => {
+      receiver.answerWith((_, response) => void response.writeHead(503).end())
+      await makeDeliveries(1)
+      await until('the first attempt failed', async () => (await deliveries())[0]?.attempts === 1)
+      await until('it waits', async () => (await deliveries())[0]?.state === 'pending')
+      await db`delete from triggers`
+      await db`update deliveries set due_at = now()`
+      await db`select pg_notify('delivery_pending', '')`
+      await allIn('cancelled')
+      expect((await deliveries())[0]?.error_message).toBe('its trigger or action was deleted')
+      expect(receiver.received).toHaveLength(1)
+    })
+
+    it('loses nothing when the relay dies between adding jobs and committing', async () => {
+      await shutdownRelayAndDie()
+      await allIn('succeeded')
+      expect(receiver.received).toHaveLength(5)
+    })
+
+    /** Adds the jobs of five deliveries in a transaction that then rolls back, as a kill at that point would. */
+    const shutdownRelayAndDie = async () => {
+      await makeDeliveries(5)
+      const failing: DeliveryQueue = {
+        ...queue,
+        add: async (wakeUps) => {
+          await queue.add(wakeUps)
+          throw new Error('killed')
+        },
+      }
+      await relayDue(db, failing).catch(() => {})
+    }
+  },
+)
