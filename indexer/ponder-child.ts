@@ -1,0 +1,132 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { childEnvironment } from '../src/config.ts'
+import type { Log } from '../src/log.ts'
+import type { Scrub } from './scrub.ts'
+
+/** One run of Ponder. */
+export type PonderChild = {
+  pid: number | undefined
+  /** Where it answers on 127.0.0.1: /health once it runs, /ready once history has been read. */
+  port: number
+  exited: Promise<PonderExit>
+  /** Ends it and resolves when it has ended. */
+  stop(): Promise<void>
+}
+
+export type PonderExit = {
+  code: number | null
+  signal: NodeJS.Signals | null
+  /** The last error that it logged. */
+  reason: string | undefined
+}
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** Ponder gives itself five seconds to end. */
+const stopMaxMs = 7000
+
+/** Ponder logs a line a block at level info. These are the ones that somebody wants to see; the others go to debug. */
+const notable = [
+  'Started backfill indexing',
+  'Updated backfill indexing progress',
+  'Completed backfill indexing across all chains',
+  'Started live indexing',
+  'Reorged block',
+]
+
+/** Starts Ponder as a child process. It dies with us, and what it prints goes to our log without secrets. */
+export async function startPonder(options: {
+  schema: string
+  databaseUrl: string
+  scrub: Scrub
+  log: Log
+}): Promise<PonderChild> {
+  const { schema, databaseUrl, scrub, log } = options
+  const port = await findFreePort()
+  const child = fork(
+    fileURLToPath(new URL('./bin/ponder.js', import.meta.resolve('ponder'))),
+    [
+      ...['start', '--root', 'indexer', '--config', '../ponder.config.ts', '--schema', schema],
+      ...['--hostname', '127.0.0.1', '--port', String(port), '--log-format', 'json', '--log-level', 'info'],
+    ],
+    {
+      cwd: root,
+      execArgv: ['--import', new URL('./ponder-preload.js', import.meta.url).href],
+      env: childEnvironment({
+        DATABASE_URL: databaseUrl,
+        PONDER_TELEMETRY_DISABLED: 'true',
+        // Ponder prefers these to what it is told on its command line.
+        PORT: undefined,
+        DATABASE_VIEWS_SCHEMA: undefined,
+      }) as NodeJS.ProcessEnv,
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    },
+  )
+  let reason: string | undefined
+  for (const stream of [child.stdout, child.stderr]) {
+    if (stream === null) continue
+    createInterface({ input: stream }).on('line', (text) => {
+      const line = parsePonderLine(text, scrub)
+      if (line.level === 'error') reason = line.reason
+      log[line.level]({ ponder: line.fields }, line.message)
+    })
+  }
+  const exited = new Promise<PonderExit>((resolve) => {
+    child.on('error', (error) => resolve({ code: null, signal: null, reason: scrub(error.message) }))
+    // 'close' and not 'exit': its last lines are in by then.
+    child.on('close', (code, signal) => resolve({ code, signal, reason }))
+  })
+  return {
+    pid: child.pid,
+    port,
+    exited,
+    stop: async () => {
+      if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
+      const impatient = setTimeout(() => child.kill('SIGKILL'), stopMaxMs)
+      await exited
+      clearTimeout(impatient)
+    },
+  }
+}
+
+/** One line of Ponder's output as a line of our log. Pure. */
+export function parsePonderLine(text: string, scrub: Scrub) {
+  let parsed: Record<string, unknown>
+  try {
+    parsed = JSON.parse(text) as Record<string, unknown>
+    if (typeof parsed !== 'object' || parsed === null) throw new TypeError('not a log line')
+  } catch {
+    const message = scrub(text)
+    return { level: 'warn' as const, message, fields: {}, reason: message }
+  }
+  const { level, time: _time, msg, ...fields } = scrub(parsed)
+  const message = String(msg)
+  const error = fields.error as { message?: unknown } | undefined
+  return {
+    level:
+      Number(level) >= 50
+        ? ('error' as const)
+        : Number(level) >= 40
+          ? ('warn' as const)
+          : Number(level) >= 30 && notable.includes(message)
+            ? ('info' as const)
+            : ('debug' as const),
+    message,
+    fields,
+    reason: error?.message === undefined ? message : `${message}: ${error.message}`,
+  }
+}
+
+async function findFreePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('The system gave no port')
+  return address.port
+}
