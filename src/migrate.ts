@@ -71,7 +71,7 @@ export async function verifySchema(db: Database): Promise<SchemaDifference[]> {
   }
   for (const object of actual.keys()) {
     if (!expected.has(object))
-      differences.push({ kind: 'unexpected', object, detail: `${object} is not Tocsin's` })
+      differences.push({ kind: 'unexpected', object, detail: `${object} is not Tocsin’s` })
   }
   return differences
 }
