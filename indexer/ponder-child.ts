@@ -98,13 +98,13 @@ export function parsePonderLine(text: string, scrub: Scrub) {
   let parsed: Record<string, unknown>
   try {
     parsed = JSON.parse(text) as Record<string, unknown>
-    if (typeof parsed !== 'object' || parsed === null) throw new TypeError('not a log line')
+    if (typeof parsed?.msg !== 'string') throw new TypeError('not a log line')
   } catch {
     const message = scrub(text)
     return { level: 'warn' as const, message, fields: {}, reason: message }
   }
   const { level, time: _time, msg, ...fields } = scrub(parsed)
-  const message = String(msg)
+  const message = msg as string
   const error = fields.error as { message?: unknown } | undefined
   return {
     level:

@@ -41,7 +41,7 @@ function secretParts(secretUrl: string): string[] {
         url.pathname,
         ...url.pathname.split('/'),
         url.search.slice(1),
-        ...url.searchParams.values(),
+        ...url.search.split(/[?&=]/),
       ]
   return [...passwords, ...others.flatMap(both).filter((part) => part.length >= 8)]
 }
