@@ -127,7 +127,7 @@ function renderString(text: string, scope: DeliveryScope, path: string, timeMs: 
       renderLimit: Math.max(timeMs, 0),
     })
     // A filter may have cut a character of two code units apart. Such text has no UTF-8.
-    return String(rendered).replaceAll(/\p{Surrogate}/gu, '\ufffd')
+    return String(rendered).toWellFormed()
   } catch (error) {
     const missing = missingVariable(error)
     const reason = missing === undefined ? describeLiquidError(error) : describeMissing(missing, scope)

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type Condition, checkConditions, type Problem } from './conditions/check-conditions.ts'
+import { conditionTypes, operators } from './conditions/condition-types.ts'
 import { registries } from './event.ts'
 import { checkTemplate, type JsonValue } from './render-template.ts'
 
@@ -21,7 +22,9 @@ const restConfigSchema = strict({
   }),
   method: z.enum(methods, { error: `expected one of ${methods.join(', ')}` }).default('POST'),
   headers: z
-    .record(z.string(), z.unknown(), { error: 'expected an object of header names and texts' })
+    .record(z.string(), z.unknown().meta({ type: 'string' }), {
+      error: 'expected an object of header names and texts',
+    })
     .superRefine(checkHeaders)
     .transform((headers) => headers as Record<string, string>)
     .default({}),
@@ -40,13 +43,15 @@ const restConfigSchema = strict({
   path: ['body_template'],
   error: 'expected nothing: a GET request has no body',
   // Also beside other mistakes, so that one answer lists everything.
-  when: () => true,
+  when: ({ value }) => typeof value === 'object' && value !== null,
 })
 
 const conditionSchema = strict({
-  condition_type: z.string({ error: 'expected the name of a condition type' }),
+  condition_type: z
+    .string({ error: 'expected the name of a condition type' })
+    .meta({ enum: Object.keys(conditionTypes) }),
   field: z.string({ error: 'expected the name of a field' }).optional(),
-  operator: z.string({ error: 'expected an operator' }).optional(),
+  operator: z.string({ error: 'expected an operator' }).meta({ enum: operators }).optional(),
   value: z.unknown().optional(),
   config: strict({}).default({}),
 })
@@ -215,7 +220,7 @@ function findUnstorable(value: unknown, path: (string | number)[]): Problem[] {
 }
 
 function isStorable(text: string): boolean {
-  return !text.includes('\0') && !/\p{Surrogate}/u.test(text)
+  return !text.includes('\0') && text.isWellFormed()
 }
 
 function toProblems(issue: z.core.$ZodIssue, input: unknown): Problem[] {

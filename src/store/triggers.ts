@@ -1,10 +1,163 @@
+import type { Problem } from '../conditions/check-conditions.ts'
 import type { TriggerRow } from '../conditions/compile-trigger.ts'
-import type { Queryable } from '../db.ts'
+import type { Database, Queryable, Transaction } from '../db.ts'
+import type { Registry } from '../event.ts'
+import type { ActionDocument, TriggerDocument } from '../trigger-document.ts'
+import { type Page, type PageRequest, toPage } from './page.ts'
+import { hideSecrets, type PlacedAction, placeActions, type StoredAction } from './place-actions.ts'
+import { isTransient } from './postgres-errors.ts'
 import { query } from './query.ts'
 
+/** A trigger as it is read back: the document, and what the system knows about it. Header values are hidden. */
+export type StoredTrigger = Omit<TriggerDocument, 'actions' | 'description'> & {
+  id: string
+  version: number
+  description: string | null
+  is_stateful: boolean
+  active_since: Date
+  created_at: Date
+  updated_at: Date
+  actions: (ActionDocument & { id: number })[]
+}
+
+export type TriggerFilter = {
+  chain_id?: number | undefined
+  registry?: Registry | undefined
+  enabled?: boolean | undefined
+}
+
 const selectEnabledTriggers = query<TriggerRow>('manage/read-enabled-triggers')
+const insertUser = query<{ id: string }>('manage/ensure-user')
+const insertTrigger = query<{ id: string }>('manage/insert-trigger')
+const lockTrigger = query<{ id: string; actions: StoredAction[] }>('manage/lock-trigger')
+const updateTrigger = query<never>('manage/update-trigger')
+const removeTrigger = query<{ id: string }>('manage/delete-trigger')
+const insertConditions = query<never>('manage/insert-conditions')
+const deleteConditions = query<never>('manage/delete-conditions')
+const insertActions = query<never>('manage/insert-actions')
+const updateActions = query<never>('manage/update-actions')
+const deleteActions = query<never>('manage/delete-actions')
+const selectTriggers = query<StoredTrigger>('manage/read-triggers')
+const selectTriggerIds = query<{ id: string; page_key: string[] }>('manage/list-trigger-ids')
 
 /** All enabled triggers of a chain with their conditions in order: what a matcher compiles. */
 export function readEnabledTriggers(db: Queryable, chainId: number): Promise<TriggerRow[]> {
   return selectEnabledTriggers(db, [chainId])
+}
+
+/** The id of the user with this name, who is made if there is none. */
+export async function ensureUser(db: Queryable, username: string): Promise<string> {
+  const [user] = await insertUser(db, [username])
+  if (user === undefined) throw new Error(`The user ${username} could not be made`)
+  return user.id
+}
+
+/** Stores a new trigger of the user. Problems: ids or hidden values that only a stored trigger can have. */
+export function createTrigger(
+  db: Database,
+  userId: string,
+  document: TriggerDocument,
+): Promise<{ trigger: StoredTrigger } | { problems: Problem[] }> {
+  return inTransaction(db, async (transaction) => {
+    const { placed, problems } = placeActions(document.actions, [])
+    if (problems.length > 0) return { problems }
+    const [created] = await insertTrigger(transaction, [userId, ...columnsOf(document)])
+    if (created === undefined) throw new Error('The trigger was not inserted')
+    await writeParts(transaction, created.id, document, placed)
+    return { trigger: await readWritten(transaction, created.id) }
+  })
+}
+
+/**
+ * Puts a document in the place of a stored trigger, which counts as its next version. Actions keep their rows, because
+ * deliveries refer to them. `undefined`: there is no such trigger.
+ */
+export function replaceTrigger(
+  db: Database,
+  id: string,
+  document: TriggerDocument,
+): Promise<{ trigger: StoredTrigger } | { problems: Problem[] } | undefined> {
+  return inTransaction(db, async (transaction) => {
+    const [stored] = await lockTrigger(transaction, [id])
+    if (stored === undefined) return undefined
+    const { placed, problems } = placeActions(document.actions, stored.actions)
+    if (problems.length > 0) return { problems }
+    await updateTrigger(transaction, [id, ...columnsOf(document)])
+    await deleteConditions(transaction, [id])
+    await deleteActions(transaction, [
+      id,
+      placed.flatMap(({ id: kept }) => (kept === undefined ? [] : [String(kept)])),
+    ])
+    await writeParts(transaction, id, document, placed)
+    return { trigger: await readWritten(transaction, id) }
+  })
+}
+
+/** Deletes a trigger with its conditions and actions. What it did stays readable. `false`: there is no such trigger. */
+export function deleteTrigger(db: Database, id: string): Promise<boolean> {
+  return inTransaction(db, async (transaction) => (await removeTrigger(transaction, [id])).length > 0)
+}
+
+export async function readTrigger(db: Queryable, id: string): Promise<StoredTrigger | undefined> {
+  const [trigger] = await selectTriggers(db, [[id]])
+  return trigger && withoutSecrets(trigger)
+}
+
+/** A page of triggers, the newest first. */
+export async function listTriggers(
+  db: Queryable,
+  filter: TriggerFilter,
+  { after, limit }: PageRequest,
+): Promise<Page<StoredTrigger>> {
+  const keys = await selectTriggerIds(db, [
+    filter.chain_id,
+    filter.registry,
+    filter.enabled,
+    after?.[0],
+    after?.[1],
+    limit + 1,
+  ])
+  const { rows, next } = toPage(keys, limit)
+  const triggers = await selectTriggers(db, [rows.map(({ id }) => id)])
+  return { rows: triggers.map(withoutSecrets), next }
+}
+
+function columnsOf({ name, description, chain_id, registry, enabled }: TriggerDocument) {
+  return [name, description, chain_id, registry, enabled]
+}
+
+async function writeParts(
+  transaction: Transaction,
+  id: string,
+  { conditions }: TriggerDocument,
+  actions: readonly PlacedAction[],
+): Promise<void> {
+  await insertConditions(transaction, [id, conditions])
+  await updateActions(transaction, [id, actions.filter((action) => action.id !== undefined)])
+  await insertActions(transaction, [id, actions.filter((action) => action.id === undefined)])
+}
+
+async function readWritten(transaction: Transaction, id: string): Promise<StoredTrigger> {
+  const trigger = await readTrigger(transaction, id)
+  if (trigger === undefined) throw new Error(`The trigger ${id} was written and is not there`)
+  return trigger
+}
+
+function withoutSecrets(trigger: StoredTrigger): StoredTrigger {
+  const actions = trigger.actions.map((action) => ({ ...action, config: hideSecrets(action.config) }))
+  return { ...trigger, actions }
+}
+
+/** A worker that records an attempt can be in the way of a deletion, and the other way round: one of them tries again. */
+async function inTransaction<Result>(
+  db: Database,
+  work: (transaction: Transaction) => Promise<Result>,
+  triesLeft = 3,
+): Promise<Result> {
+  try {
+    return (await db.begin(work)) as Result
+  } catch (error) {
+    if (triesLeft <= 1 || !isTransient(error)) throw error
+    return inTransaction(db, work, triesLeft - 1)
+  }
 }

@@ -127,6 +127,16 @@ describe('each wrong field is named with what was expected', () => {
       'actions[0].priority: expected a whole number from 0 to 2097150; found -1',
     ],
     [
+      'no config',
+      { ...document, actions: [{ action_type: 'rest' }] },
+      'actions[0].config: expected an object; found nothing',
+    ],
+    [
+      'config that is null',
+      { ...document, actions: [{ action_type: 'rest', config: null }] },
+      'actions[0].config: expected an object; found null',
+    ],
+    [
       'no URL',
       withConfig({ url: 'receiver' }),
       'actions[0].config.url: expected a URL that begins with http:// or https://',

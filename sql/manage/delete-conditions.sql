@@ -1,0 +1,1 @@
+delete from trigger_conditions where trigger_id = $1

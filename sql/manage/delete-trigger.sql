@@ -1,0 +1,1 @@
+delete from triggers where id = $1 returning id

@@ -1,0 +1,29 @@
+-- The triggers with the ids $1 as documents, in the order of the ids.
+select
+  t.id, t.version, t.name, t.description, t.chain_id, t.registry, t.enabled, t.is_stateful, t.active_since, t.created_at, t.updated_at,
+  coalesce(
+    (
+      select jsonb_agg(
+        jsonb_build_object(
+          'condition_type', c.condition_type, 'field', c.field, 'operator', c.operator, 'value', c.value, 'config', c.config
+        ) order by c.position
+      )
+      from trigger_conditions c
+      where c.trigger_id = t.id
+    ),
+    '[]'
+  ) as conditions,
+  coalesce(
+    (
+      select jsonb_agg(
+        jsonb_build_object('id', a.id, 'action_type', a.action_type, 'priority', a.priority, 'config', a.config)
+        order by a.position
+      )
+      from trigger_actions a
+      where a.trigger_id = t.id
+    ),
+    '[]'
+  ) as actions
+from unnest($1::text[]) with ordinality as wanted (id, number)
+join triggers t on t.id = wanted.id
+order by wanted.number

@@ -1,0 +1,56 @@
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { describeError } from '../errors.ts'
+import { readMigrationStatus } from '../migrate.ts'
+import type { ApiContext } from './app.ts'
+import { problemResponses, resourceResponse } from './describe.ts'
+import { ProblemError } from './problem.ts'
+
+/** A database that takes longer to say yes is not one to send requests to. */
+const patienceMs = 5000
+
+export function addHealth(app: OpenAPIHono, { db, log }: ApiContext): void {
+  app.openAPIRegistry.register('Health', z.object({ status: z.enum(['ok', 'ready']) }))
+
+  app.openapi(
+    createRoute({
+      tags: ['health'],
+      method: 'get',
+      path: '/healthz',
+      summary: 'Whether the process lives',
+      responses: { 200: resourceResponse('Health', 'It does') },
+    }),
+    (c) => c.json({ status: 'ok' }, 200),
+  )
+
+  app.openapi(
+    createRoute({
+      tags: ['health'],
+      method: 'get',
+      path: '/readyz',
+      summary: 'Whether requests can be answered: the database is there and has every migration',
+      responses: { 200: resourceResponse('Health', 'They can'), ...problemResponses },
+    }),
+    async (c) => {
+      const status = await within(patienceMs, readMigrationStatus(db)).catch((error) => {
+        log.warn({ error: describeError(error) }, 'not ready')
+        throw new ProblemError(503, 'The database does not answer.')
+      })
+      const missing = status.filter(({ applied_at }) => applied_at === null).map(({ name }) => name)
+      if (missing.length > 0) {
+        throw new ProblemError(
+          503,
+          `The database lacks migrations: ${missing.join(', ')}. Run: tocsin migrate apply`,
+        )
+      }
+      return c.json({ status: 'ready' }, 200)
+    },
+  )
+}
+
+async function within<Value>(timeoutMs: number, promise: Promise<Value>): Promise<Value> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
+  })
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
+}

@@ -1,0 +1,81 @@
+import { STATUS_CODES } from 'node:http'
+import { HTTPException } from 'hono/http-exception'
+import type { Problem } from '../conditions/check-conditions.ts'
+import { describeError } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { formatPath } from '../trigger-document.ts'
+
+/** An answer other than success, as RFC 9457 has it. */
+export class ProblemError extends Error {
+  override name = 'ProblemError'
+  readonly status: number
+  readonly problems: readonly Problem[]
+  readonly headers: Record<string, string>
+
+  constructor(
+    status: number,
+    detail: string,
+    options: { problems?: readonly Problem[]; headers?: Record<string, string> } = {},
+  ) {
+    super(detail)
+    this.status = status
+    this.problems = options.problems ?? []
+    this.headers = options.headers ?? {}
+  }
+}
+
+/** A 400 that lists every wrong value. */
+export function invalid(what: string, problems: readonly Problem[]): ProblemError {
+  const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`
+  return new ProblemError(400, `The ${what} has ${count}.`, { problems })
+}
+
+export function notFound(what: string, id: string): ProblemError {
+  return new ProblemError(404, `There is no ${what} with the id ${JSON.stringify(id.slice(0, 100))}.`)
+}
+
+/** The one place that turns whatever was thrown into an answer. Only what nobody foresaw is logged, and none of it is told. */
+export function toResponse(error: unknown, log: Log): Response {
+  const { status, message: detail, problems, headers } = toProblem(error, log)
+  const body = {
+    type: 'about:blank',
+    title: STATUS_CODES[status] ?? 'Error',
+    status,
+    detail,
+    errors: problems.map(({ path, message }) => ({ path: formatPath(path), message })),
+  }
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { 'content-type': 'application/problem+json', ...headers },
+  })
+}
+
+function toProblem(error: unknown, log: Log): ProblemError {
+  if (error instanceof ProblemError) return error
+  if (error instanceof HTTPException) return new ProblemError(error.status, error.message)
+
+  const code = (error as { code?: unknown } | undefined)?.code
+  const sqlState = typeof code === 'string' ? code : ''
+  // Class 22: a value that Postgres cannot take. What can be checked is checked before; this is the net below.
+  if (/^22...$/.test(sqlState)) {
+    log.warn({ error: describeError(error) }, 'the database refused a value')
+    return new ProblemError(400, 'The database cannot take one of the values.')
+  }
+  if (isUnavailable(sqlState)) {
+    log.error({ error: describeError(error) }, 'the database does not answer')
+    return new ProblemError(503, 'The database does not answer at the moment.', {
+      headers: { 'retry-after': '5' },
+    })
+  }
+  log.error(
+    { error: describeError(error), stack: error instanceof Error ? error.stack : undefined },
+    'a request failed',
+  )
+  return new ProblemError(500, 'Something went wrong on our side. The log has the details.')
+}
+
+function isUnavailable(code: string): boolean {
+  const codes = ['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT', 'EHOSTUNREACH']
+  // CONNECTION_* and CONNECT_TIMEOUT are the driver's; classes 08, 53 and 57 are Postgres refusing, full, or going down.
+  return codes.includes(code) || code.startsWith('CONNECT') || /^(08|53|57)...$/.test(code)
+}

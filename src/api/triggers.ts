@@ -1,0 +1,148 @@
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { registries } from '../event.ts'
+import { createTrigger, deleteTrigger, listTriggers, readTrigger, replaceTrigger } from '../store/triggers.ts'
+import { parseTriggerDocument, type TriggerDocument, triggerDocumentSchema } from '../trigger-document.ts'
+import type { ApiContext } from './app.ts'
+import { bearer, pageResponse, problemResponses, resourceResponse } from './describe.ts'
+import { readJsonBody } from './json-body.ts'
+import { filter, isStorable, keyPart, listQuery, sendPage } from './list.ts'
+import { invalid, notFound } from './problem.ts'
+
+const query = listQuery(
+  { chain_id: filter.chainId, registry: filter.oneOf(registries), enabled: filter.oneOf(['true', 'false']) },
+  z.tuple([keyPart.time, keyPart.text]),
+)
+
+const path = '/v1/triggers'
+const onePath = '/v1/triggers/{id}'
+const idParameter = z.object({ id: z.string() })
+const common = { tags: ['triggers'], security: bearer }
+
+/** The body is read by `readJsonBody` and `parseTriggerDocument`, which say more than a schema: the description only refers to it. */
+const document = {
+  required: true,
+  content: { 'application/json': { schema: { $ref: '#/components/schemas/TriggerDocument' } } },
+}
+
+/** What a stored trigger has besides its document. Nobody can set these; who sends back what was read may leave them in. */
+const shownOnly: Record<string, object> = {
+  id: { type: 'string' },
+  version: { type: 'integer', description: 'Counts the changes of the document' },
+  is_stateful: { type: 'boolean' },
+  active_since: {
+    type: 'string',
+    format: 'date-time',
+    description: 'Events of blocks before this time fire nothing',
+  },
+  created_at: { type: 'string', format: 'date-time' },
+  updated_at: { type: 'string', format: 'date-time' },
+}
+
+export function addTriggers(app: OpenAPIHono, { db, userId, chains }: ApiContext): void {
+  // An API description of version 3.1 takes JSON Schema as it is.
+  const { $schema: _, ...schema } = z.toJSONSchema(triggerDocumentSchema, {
+    io: 'input',
+    unrepresentable: 'any',
+  })
+  app.openAPIRegistry.registerComponent('schemas', 'TriggerDocument', schema as object)
+  app.openAPIRegistry.registerComponent('schemas', 'Trigger', {
+    type: 'object',
+    required: [...(schema.required ?? []), ...Object.keys(shownOnly)],
+    properties: { ...shownOnly, ...(schema.properties as object) },
+  })
+
+  const parse = (input: unknown): TriggerDocument => {
+    const result = parseTriggerDocument(input, chains)
+    if ('problems' in result) throw invalid('trigger', result.problems)
+    return result.ok
+  }
+
+  app.openapi(
+    createRoute({
+      ...common,
+      method: 'post',
+      path,
+      summary: 'Create a trigger',
+      request: { body: document },
+      responses: { 201: resourceResponse('Trigger', 'The trigger as it is stored'), ...problemResponses },
+    }),
+    async (c) => {
+      const result = await createTrigger(db, userId, parse(await readJsonBody(c)))
+      if ('problems' in result) throw invalid('trigger', result.problems)
+      return c.json(result.trigger, 201, { location: `${path}/${encodeURIComponent(result.trigger.id)}` })
+    },
+  )
+
+  app.openapi(
+    createRoute({
+      ...common,
+      method: 'get',
+      path,
+      summary: 'List triggers, the newest first',
+      request: { query },
+      responses: { 200: pageResponse('Trigger', 'A page of triggers'), ...problemResponses },
+    }),
+    async (c) => {
+      const { cursor, limit, enabled, ...narrow } = c.req.valid('query')
+      const wanted = { ...narrow, enabled: enabled === undefined ? undefined : enabled === 'true' }
+      return sendPage(c, await listTriggers(db, wanted, { after: cursor, limit }))
+    },
+  )
+
+  app.openapi(
+    createRoute({
+      ...common,
+      method: 'get',
+      path: onePath,
+      summary: 'Read a trigger',
+      request: { params: idParameter },
+      responses: { 200: resourceResponse('Trigger', 'The trigger'), ...problemResponses },
+    }),
+    async (c) => {
+      const { id } = c.req.valid('param')
+      const trigger = isStorable(id) ? await readTrigger(db, id) : undefined
+      if (trigger === undefined) throw notFound('trigger', id)
+      return c.json(trigger, 200)
+    },
+  )
+
+  app.openapi(
+    createRoute({
+      ...common,
+      method: 'put',
+      path: onePath,
+      summary: 'Replace a trigger',
+      request: { params: idParameter, body: document },
+      responses: { 200: resourceResponse('Trigger', 'The trigger as it is stored'), ...problemResponses },
+    }),
+    async (c) => {
+      const { id } = c.req.valid('param')
+      const parsed = parse(withoutShown(await readJsonBody(c)))
+      const result = isStorable(id) ? await replaceTrigger(db, id, parsed) : undefined
+      if (result === undefined) throw notFound('trigger', id)
+      if ('problems' in result) throw invalid('trigger', result.problems)
+      return c.json(result.trigger, 200)
+    },
+  )
+
+  app.openapi(
+    createRoute({
+      ...common,
+      method: 'delete',
+      path: onePath,
+      summary: 'Delete a trigger; what it did stays readable',
+      request: { params: idParameter },
+      responses: { 204: { description: 'It is deleted' }, ...problemResponses },
+    }),
+    async (c) => {
+      const { id } = c.req.valid('param')
+      if (!isStorable(id) || !(await deleteTrigger(db, id))) throw notFound('trigger', id)
+      return c.body(null, 204)
+    },
+  )
+}
+
+function withoutShown(input: unknown): unknown {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) return input
+  return Object.fromEntries(Object.entries(input).filter(([key]) => !Object.hasOwn(shownOnly, key)))
+}

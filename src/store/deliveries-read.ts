@@ -1,0 +1,131 @@
+import type { Queryable } from '../db.ts'
+import { type Page, type PageRequest, toPage } from './page.ts'
+import { query } from './query.ts'
+
+export const deliveryStates = [
+  'pending',
+  'enqueued',
+  'running',
+  'succeeded',
+  'failed',
+  'cancelled',
+  'unknown',
+] as const
+
+export const resultStatuses = ['success', 'failed', 'retrying'] as const
+
+type ActionType = 'telegram' | 'rest' | 'mcp'
+
+export type MatchRow = {
+  id: number
+  trigger_id: string | null
+  trigger_version: number
+  chain_id: number
+  occurrence: string
+  event_id: string
+  block_number: number
+  block_time: Date
+  evidence: unknown
+  created_at: Date
+}
+
+export type DeliveryRow = {
+  id: string
+  match_id: number
+  trigger_id: string | null
+  action_id: number | null
+  occurrence: string
+  event_id: string
+  block_time: Date
+  action_type: ActionType
+  priority: number
+  state: (typeof deliveryStates)[number]
+  attempts: number
+  due_at: Date
+  enqueued_at: Date | null
+  started_at: Date | null
+  finished_at: Date | null
+  error_message: string | null
+  created_at: Date
+  updated_at: Date
+}
+
+/** One attempt at a delivery. */
+export type ResultRow = {
+  id: string
+  delivery_id: string
+  job_id: string
+  trigger_id: string | null
+  event_id: string
+  action_type: ActionType
+  status: (typeof resultStatuses)[number]
+  executed_at: Date
+  duration_ms: number
+  error_message: string | null
+  response_data: unknown
+  /** 0 for the first attempt. */
+  retry_count: number
+}
+
+type Keyed<Row> = Row & { page_key: string[] }
+
+const selectMatches = query<Keyed<MatchRow>>('manage/list-matches')
+const selectDeliveries = query<Keyed<DeliveryRow>>('manage/list-deliveries')
+const selectDelivery = query<DeliveryRow>('manage/read-delivery')
+const selectResults = query<Keyed<ResultRow>>('manage/list-results')
+const selectResultsOfDelivery = query<ResultRow>('manage/read-results-of-delivery')
+
+/** A page of matches, the newest first. */
+export async function listMatches(
+  db: Queryable,
+  filter: { trigger_id?: string | undefined },
+  { after, limit }: PageRequest,
+): Promise<Page<MatchRow>> {
+  return toPage(await selectMatches(db, [filter.trigger_id, after?.[0], limit + 1]), limit)
+}
+
+/** A page of deliveries, the newest first. */
+export async function listDeliveries(
+  db: Queryable,
+  filter: { trigger_id?: string | undefined; state?: DeliveryRow['state'] | undefined },
+  { after, limit }: PageRequest,
+): Promise<Page<DeliveryRow>> {
+  const rows = await selectDeliveries(db, [
+    filter.trigger_id,
+    filter.state,
+    after?.[0],
+    after?.[1],
+    limit + 1,
+  ])
+  return toPage(rows, limit)
+}
+
+/** One delivery with every attempt at it, in order. */
+export async function readDelivery(
+  db: Queryable,
+  id: string,
+): Promise<(DeliveryRow & { results: ResultRow[] }) | undefined> {
+  const [delivery] = await selectDelivery(db, [id])
+  return delivery && { ...delivery, results: await selectResultsOfDelivery(db, [id]) }
+}
+
+/** A page of attempts, the newest first. */
+export async function listResults(
+  db: Queryable,
+  filter: {
+    delivery_id?: string | undefined
+    trigger_id?: string | undefined
+    status?: ResultRow['status'] | undefined
+  },
+  { after, limit }: PageRequest,
+): Promise<Page<ResultRow>> {
+  const rows = await selectResults(db, [
+    filter.delivery_id,
+    filter.trigger_id,
+    filter.status,
+    after?.[0],
+    after?.[1],
+    limit + 1,
+  ])
+  return toPage(rows, limit)
+}

@@ -1,0 +1,67 @@
+import { expect, test } from 'vitest'
+import { hideSecrets, placeActions, type StoredAction } from '../../src/store/place-actions.ts'
+import type { ActionDocument } from '../../src/trigger-document.ts'
+
+const config = {
+  url: 'https://a.example/',
+  method: 'POST',
+  headers: {},
+  timeout_ms: 1000,
+  max_attempts: 1,
+} as const
+const action = (fields: Partial<ActionDocument> = {}): ActionDocument => ({
+  action_type: 'rest',
+  priority: 1,
+  config: { ...config, headers: {} },
+  ...fields,
+})
+const withHeaders = (headers: Record<string, string>) => ({ config: { ...config, headers } })
+const stored: StoredAction[] = [
+  { id: 10, action_type: 'rest', ...withHeaders({ Authorization: 'secret' }) },
+  { id: 11, action_type: 'rest', ...withHeaders({}) },
+]
+
+const idsOf = (actions: ActionDocument[]) => placeActions(actions, stored).placed.map(({ id }) => id)
+
+test('an action without an id keeps the row at its position, further ones are new', () => {
+  expect(idsOf([action(), action(), action()])).toEqual([10, 11, undefined])
+  expect(idsOf([action()])).toEqual([10])
+})
+
+test('an action with an id keeps that row wherever it moves, and nobody else gets it', () => {
+  expect(idsOf([action({ id: 11 }), action({ id: 10 })])).toEqual([11, 10])
+  expect(idsOf([action(), action({ id: 10 })])).toEqual([undefined, 10])
+})
+
+test('an id that is not of this trigger, or is given twice, is refused', () => {
+  expect(placeActions([action({ id: 12 })], stored).problems).toEqual([
+    { path: ['actions', 0, 'id'], message: expect.stringMatching(/or nothing for a new one; found 12/) },
+  ])
+  expect(placeActions([action({ id: 10 }), action({ id: 10 })], stored).problems).toEqual([
+    { path: ['actions', 1, 'id'], message: 'action 10 is given twice' },
+  ])
+})
+
+test('a hidden header value keeps what is stored for that action; where nothing is, it is refused', () => {
+  const keep = placeActions([action(withHeaders({ authorization: '***' }))], stored)
+  expect(keep.problems).toEqual([])
+  expect(keep.placed[0]?.config.headers).toEqual({ authorization: 'secret' })
+
+  const change = placeActions([action(withHeaders({ Authorization: 'new' }))], stored)
+  expect(change.placed[0]?.config.headers).toEqual({ Authorization: 'new' })
+
+  const invent = placeActions([action(), action(withHeaders({ Authorization: '***' }))], stored)
+  expect(invent.problems).toEqual([
+    {
+      path: ['actions', 1, 'config', 'headers', 'Authorization'],
+      message: '*** keeps a stored value, and there is none: expected the value',
+    },
+  ])
+})
+
+test('hiding replaces every header value and nothing else', () => {
+  expect(hideSecrets({ ...config, headers: { A: 'x', B: 'y' } })).toEqual({
+    ...config,
+    headers: { A: '***', B: '***' },
+  })
+})
