@@ -1,12 +1,9 @@
-import { execFile } from 'node:child_process'
-import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import { createServer } from 'node:net'
+import { chmod, mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import { promisify } from 'node:util'
+import postgres from 'postgres'
 import type { TestProject } from 'vitest/node'
+import { openEmbeddedPostgres } from '../../src/dev/embedded-postgres.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -18,8 +15,7 @@ declare module 'vitest' {
 type Server = { url: string; stop(): Promise<void> }
 
 // Vitest loads this file once for each project that names it; the projects of one run share one server.
-const shared = globalThis as { tocsinTestServer?: { users: number; server: Promise<Server> } }
-const run = promisify(execFile)
+const shared = globalThis as { tocsinTestServer?: { users: number; server: Promise<Server> } | undefined }
 
 export async function setup(project: TestProject): Promise<void> {
   shared.tocsinTestServer ??= { users: 0, server: startServer() }
@@ -32,74 +28,38 @@ export async function teardown(): Promise<void> {
   if (entry === undefined) return
   entry.users -= 1
   if (entry.users > 0) return
-  delete shared.tocsinTestServer
+  shared.tocsinTestServer = undefined
   await (await entry.server).stop()
 }
 
+/** The server that TEST_DATABASE_URL names (any Postgres from 15 on, as a superuser), or an embedded one of this run's own. */
 async function startServer(): Promise<Server> {
   const given = process.env.TEST_DATABASE_URL
   if (given !== undefined && given !== '') return { url: given, stop: async () => {} }
 
   const home = await mkdtemp(join(tmpdir(), 'tocsin-test-'))
-  const packageEntry = createRequire(import.meta.url).resolve('embedded-postgres')
-  const { default: getBinaries } = await import(new URL('binary.js', pathToFileURL(packageEntry)).href)
-  const { initdb, pg_ctl } = await getBinaries()
-  const root = process.getuid?.() === 0
-  const id = async (flag: string) => Number((await run('id', [flag, 'postgres'])).stdout)
-  const user = root ? { uid: await id('-u'), gid: await id('-g') } : {}
-  const options = { ...user, cwd: '/', env: { PATH: process.env.PATH, TZ: 'UTC', LC_ALL: 'C' } }
-
-  const data = join(home, 'data')
-  const password = join(home, 'password')
-  await mkdir(data)
-  await writeFile(password, 'test')
+  // As root, the server runs as another user, who has to get in.
   await chmod(home, 0o711)
-  if (user.uid !== undefined) {
-    await chown(data, user.uid, user.gid)
-    await chown(password, user.uid, user.gid)
-  }
-  await run(
-    initdb,
-    [
-      `--pgdata=${data}`,
-      '--username=tocsin',
-      `--pwfile=${password}`,
-      '--auth=scram-sha-256',
-      '--encoding=UTF8',
-      '--locale=C',
-      '--locale-provider=builtin',
-      '--builtin-locale=C.UTF-8',
-      '--no-sync',
-    ],
-    options,
-  )
-  const port = await freePort()
-  const settings = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200 -c fsync=off -c jit=off -c timezone=UTC`
-  await run(
-    pg_ctl,
-    ['start', '-w', '-s', '-D', data, '-l', join(data, 'server.log'), '-o', settings],
-    options,
-  )
+  const { url, release } = await openEmbeddedPostgres({ home })
+  await giveUpDurability(url)
   return {
-    url: `postgres://tocsin:test@127.0.0.1:${port}/postgres`,
+    url,
     stop: async () => {
-      await run(pg_ctl, ['stop', '-w', '-s', '-m', 'immediate', '-D', data], options)
+      await release()
+      await rm(await realpath(join(home, 'postgres')), { recursive: true, force: true })
       await rm(home, { recursive: true, force: true })
     },
   }
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() =>
-        address !== null && typeof address === 'object'
-          ? resolve(address.port)
-          : reject(new Error('no port')),
-      )
-    })
-  })
+/** Nobody needs this data after a power cut. */
+async function giveUpDurability(url: string): Promise<void> {
+  const sql = postgres(url, { max: 1 })
+  try {
+    await sql`alter system set fsync = off`
+    await sql`alter system set full_page_writes = off`
+    await sql`select pg_reload_conf()`
+  } finally {
+    await sql.end()
+  }
 }
