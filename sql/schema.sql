@@ -1,5 +1,30 @@
 -- The schema that the migrations make. Generated: npm run dump-schema
 
+-- function attach_ingest(text)
+CREATE OR REPLACE FUNCTION public.attach_ingest(schema_name text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  execute format('create or replace trigger ingest_inserted after insert on %I.registry_event
+    referencing new table as inserted for each statement execute function ingest_inserted()', schema_name);
+  execute format('create or replace trigger ingest_deleted after delete on %I.registry_event
+    referencing old table as deleted for each statement execute function ingest_deleted()', schema_name);
+  -- Whether Ponder set the column, not whether it changed: a block can replace another at its number and time.
+  execute format('create or replace trigger ingest_checkpoint after insert or update of latest_checkpoint on %I._ponder_checkpoint
+    for each row execute function ingest_checkpoint()', schema_name);
+  execute format('create or replace trigger ingest_finalized after update of finalized_checkpoint on %I._ponder_checkpoint
+    for each row when (new.finalized_checkpoint <> new.latest_checkpoint) execute function ingest_finalized()', schema_name);
+
+  -- Where another schema spoke before, unfinalized events may be unknown to this one: nothing would ever delete them.
+  update ingest_progress p
+  set ponder_schema = schema_name,
+    unchecked_from = least(p.unchecked_from, c.finalized_block_number + 1),
+    unchecked_to = greatest(p.unchecked_to, p.highest_block, c.finalized_block_number + 1)
+  from checkpoints c
+  where c.chain_id = p.chain_id and p.ponder_schema <> schema_name;
+end $function$;
+
 -- function ensure_events_partitions(timestamp with time zone)
 CREATE OR REPLACE FUNCTION public.ensure_events_partitions(until timestamp with time zone)
  RETURNS integer
@@ -27,6 +52,201 @@ begin
   return made;
 end $function$;
 
+-- function ingest_attached(text)
+CREATE OR REPLACE FUNCTION public.ingest_attached(schema_name text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select count(*) = 4
+  from pg_trigger t
+  join pg_class c on c.oid = t.tgrelid
+  join pg_namespace n on n.oid = c.relnamespace
+  where n.nspname = schema_name
+    and (c.relname, t.tgname) in (
+      ('registry_event', 'ingest_inserted'),
+      ('registry_event', 'ingest_deleted'),
+      ('_ponder_checkpoint', 'ingest_checkpoint'),
+      ('_ponder_checkpoint', 'ingest_finalized'))
+$function$;
+
+-- function ingest_checkpoint()
+CREATE OR REPLACE FUNCTION public.ingest_checkpoint()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+  -- In the backfill all checkpoints are one; there Ponder can count a block as done whose rows come with its next batch.
+  backfilling constant boolean := new.latest_checkpoint = new.finalized_checkpoint;
+  named_block constant bigint := ponder_checkpoint_block(new.latest_checkpoint);
+  complete_block constant bigint := named_block - backfilling::integer;
+  finalized_block constant bigint := ponder_checkpoint_block(new.finalized_checkpoint) - backfilling::integer;
+  progress ingest_progress;
+  checked_to bigint;
+  block_hash text;
+begin
+  -- Ponder switches it off for its sessions. What a matcher is told of must survive a crash of the server.
+  perform set_config('synchronous_commit', 'on', true);
+
+  insert into ingest_progress as p (chain_id, ponder_schema, highest_block)
+  values (new.chain_id, tg_table_schema, named_block)
+  on conflict (chain_id) do update set highest_block = greatest(p.highest_block, excluded.highest_block)
+    where p.ponder_schema = excluded.ponder_schema
+  returning * into progress;
+  if not found then
+    return null;
+  end if;
+
+  if progress.unchecked_from <= complete_block then
+    checked_to := least(complete_block, progress.unchecked_to);
+    execute format($retract$
+      insert into event_status (event_id, chain_id, block_number, block_time, status, reason)
+      select e.id, e.chain_id, e.block_number, e.block_time, 'retracted', 'its block left the canonical chain'
+      from events e
+      where e.chain_id = $1 and e.block_number between $2 and $3
+        and not exists (select from %I.registry_event r where r.id = e.id)
+        and coalesce((select s.status from event_status s where s.event_id = e.id order by s.id desc limit 1), '') <> 'retracted'
+      order by e.block_number, e.log_index
+    $retract$, tg_table_schema) using new.chain_id, progress.unchecked_from, checked_to;
+    update ingest_progress p
+    set unchecked_from = case when checked_to < p.unchecked_to then checked_to + 1 end,
+      unchecked_to = case when checked_to < p.unchecked_to then p.unchecked_to end
+    where p.chain_id = new.chain_id;
+  end if;
+
+  -- The hash is known where the block holds an event: Ponder's checkpoints do not carry it.
+  if not backfilling then
+    execute format($hash$
+      select e.block_hash from events e
+      where e.chain_id = $1 and e.block_number = $2 and e.block_time = $3
+        and exists (select from %I.registry_event r where r.id = e.id)
+      limit 1
+    $hash$, tg_table_schema)
+    into block_hash
+    using new.chain_id, complete_block, to_timestamp(substr(new.latest_checkpoint, 1, 10)::bigint);
+  end if;
+
+  -- Finalized blocks stay complete while Ponder reads them again, be it after a restart or for a new schema.
+  insert into checkpoints as c (chain_id, last_block_number, last_block_hash, finalized_block_number, updated_at)
+  values (new.chain_id, greatest(complete_block, 0), block_hash, greatest(finalized_block, 0), clock_timestamp())
+  on conflict (chain_id) do update set
+    finalized_block_number = greatest(c.finalized_block_number, excluded.finalized_block_number),
+    last_block_number = greatest(excluded.last_block_number, c.finalized_block_number),
+    last_block_hash = case
+      when excluded.last_block_number >= c.finalized_block_number then excluded.last_block_hash end,
+    updated_at = excluded.updated_at;
+  perform pg_notify('new_event', new.chain_id::text);
+  return null;
+end $function$;
+
+-- function ingest_deleted()
+CREATE OR REPLACE FUNCTION public.ingest_deleted()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  update ingest_progress p
+  set unchecked_from = least(p.unchecked_from, d.first_block),
+    unchecked_to = greatest(p.unchecked_to, p.highest_block, d.last_block)
+  from (
+    select chain_id, min(block_number) as first_block, max(block_number) as last_block from deleted group by chain_id
+  ) d
+  where p.chain_id = d.chain_id and p.ponder_schema = tg_table_schema;
+  return null;
+end $function$;
+
+-- function ingest_finalized()
+CREATE OR REPLACE FUNCTION public.ingest_finalized()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform set_config('synchronous_commit', 'on', true);
+  update checkpoints c
+  set finalized_block_number = ponder_checkpoint_block(new.finalized_checkpoint), updated_at = clock_timestamp()
+  from ingest_progress p
+  where c.chain_id = new.chain_id and p.chain_id = new.chain_id and p.ponder_schema = tg_table_schema
+    and c.finalized_block_number < ponder_checkpoint_block(new.finalized_checkpoint);
+  if found then
+    perform pg_notify('new_event', new.chain_id::text);
+  end if;
+  return null;
+end $function$;
+
+-- function ingest_inserted()
+CREATE OR REPLACE FUNCTION public.ingest_inserted()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+  arrived bigint;
+  added bigint;
+begin
+  with logs as (
+    select i.*,
+      to_timestamp(i.block_timestamp) as block_time,
+      substr(encode(sha256(convert_to(
+        i.contract_address || ',' || array_to_string(i.topics, ',') || ',' || i.data, 'utf8')), 'hex'), 1, 16) as content_hash
+    from inserted i
+  ),
+  -- Only the first block of a statement can have begun in an earlier one.
+  first_logs as (
+    select distinct on (chain_id) chain_id, block_number, block_hash, block_time, log_index
+    from logs
+    order by chain_id, block_number, log_index
+  ),
+  earlier as (
+    select f.block_hash, e.*
+    from first_logs f
+    cross join lateral (
+      select transaction_hash, contract_address, topics, data, count(*) as logs
+      from events
+      where chain_id = f.chain_id and block_number = f.block_number and log_index < f.log_index
+        and block_hash = f.block_hash and block_time = f.block_time
+      group by transaction_hash, contract_address, topics, data
+    ) e
+  )
+  insert into events (
+    id, chain_id, block_number, block_hash, block_time, transaction_hash, transaction_index, log_index,
+    contract_address, registry, event_type, occurrence, agent_id,
+    owner, previous_owner, token_uri, updated_by, metadata_key, metadata_value,
+    client_address, feedback_index, value, value_decimals, score, tag1, tag2, endpoint, file_uri, file_hash, responder,
+    validator_address, request_uri, request_hash, response, response_uri, response_hash, tag,
+    args, topics, data
+  )
+  select
+    l.id, l.chain_id, l.block_number, l.block_hash, l.block_time, l.transaction_hash, l.transaction_index, l.log_index,
+    l.contract_address, l.registry, l.event_type,
+    format('%s-%s-%s-%s', l.chain_id, l.transaction_hash, l.content_hash,
+      coalesce(e.logs, 0) - 1 + row_number() over (
+        partition by l.chain_id, l.block_hash, l.transaction_hash, l.content_hash order by l.log_index)),
+    l.agent_id,
+    l.owner, l.previous_owner, l.token_uri, l.updated_by, l.metadata_key, l.metadata_value,
+    l.client_address, l.feedback_index, l.value, l.value_decimals, l.score, l.tag1, l.tag2, l.endpoint, l.file_uri, l.file_hash,
+    l.responder,
+    l.validator_address, l.request_uri, l.request_hash, l.response, l.response_uri, l.response_hash, l.tag,
+    l.args, l.topics, l.data
+  from logs l
+  left join earlier e using (block_hash, transaction_hash, contract_address, topics, data)
+  order by l.chain_id, l.block_number, l.log_index
+  on conflict do nothing;
+  get diagnostics added = row_count;
+  select count(*) into arrived from inserted;
+
+  if added < arrived then
+    insert into event_status (event_id, chain_id, block_number, block_time, status, reason)
+    select i.id, i.chain_id, i.block_number, to_timestamp(i.block_timestamp), 'reinstated',
+      'its block is on the canonical chain again'
+    from inserted i
+    cross join lateral (
+      select status from event_status where event_id = i.id order by id desc limit 1
+    ) newest
+    where newest.status = 'retracted'
+    order by i.chain_id, i.block_number, i.log_index;
+  end if;
+  return null;
+end $function$;
+
 -- function note_trigger_change()
 CREATE OR REPLACE FUNCTION public.note_trigger_change()
  RETURNS trigger
@@ -52,6 +272,57 @@ begin
 
   perform pg_notify('trigger_changed', chain::text) from unnest(changed) as chain;
   return null;
+end $function$;
+
+-- function ponder_checkpoint_block(text)
+CREATE OR REPLACE FUNCTION public.ponder_checkpoint_block(checkpoint text)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE STRICT
+AS $function$
+  select substr(checkpoint, 27, 16)::bigint - case when substr(checkpoint, 43, 16) = repeat('9', 16) then 0 else 1 end
+$function$;
+
+-- function prepare_ponder_start(text)
+CREATE OR REPLACE FUNCTION public.prepare_ponder_start(schema_name text)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if to_regclass(format('%I._ponder_checkpoint', schema_name)) is null
+    or to_regclass(format('%I.registry_event', schema_name)) is null then
+    return 'new';
+  end if;
+  if exists (select from pg_stat_activity
+             where datname = current_database()
+               and application_name in (schema_name || '_internal', schema_name || '_user')) then
+    return 'in use';
+  end if;
+  if not ingest_attached(schema_name) then
+    execute format('drop schema %I cascade', schema_name);
+    return 'rebuilt';
+  end if;
+  perform attach_ingest(schema_name);
+
+  -- A killed Ponder leaves its lock behind, and the next one would wait up to 25 seconds for it.
+  execute format($unlock$
+    update %I._ponder_meta set value = jsonb_set(value, '{is_locked}', '0')
+  $unlock$, schema_name);
+
+  -- Ponder 0.16 can count the last block of a backfill as done before its rows are written, and a kill at that moment loses
+  -- them. Back to the last block that has rows: all blocks up to it are complete.
+  execute format($rewind$
+    update %1$I._ponder_checkpoint c
+    set safe_checkpoint = least(c.safe_checkpoint, coalesce(
+      (select lpad(r.block_timestamp::text, 10, '0') || lpad(r.chain_id::text, 16, '0')
+          || lpad(r.block_number::text, 16, '0') || repeat('9', 33)
+       from %1$I.registry_event r
+       where r.chain_id = c.chain_id and r.block_number <= substr(c.safe_checkpoint, 27, 16)::bigint
+       order by r.block_number desc
+       limit 1),
+      repeat('0', 10) || lpad(c.chain_id::text, 16, '0') || repeat('0', 49)))
+  $rewind$, schema_name);
+  return 'resumed';
 end $function$;
 
 -- function set_updated_at()
@@ -267,6 +538,17 @@ create table events (
   created_at timestamp with time zone not null default now(),
   constraint events_pkey PRIMARY KEY (id, block_time),
   constraint events_registry_check CHECK ((registry = ANY (ARRAY['identity'::text, 'reputation'::text, 'validation'::text])))
+);
+
+-- table ingest_progress
+create table ingest_progress (
+  chain_id bigint not null,
+  ponder_schema text not null,
+  highest_block bigint not null,
+  unchecked_from bigint,
+  unchecked_to bigint,
+  constraint ingest_progress_check CHECK (((unchecked_from IS NULL) = (unchecked_to IS NULL))),
+  constraint ingest_progress_pkey PRIMARY KEY (chain_id)
 );
 
 -- table matcher_cursors
