@@ -1,5 +1,4 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
-import { runDemo } from './commands/demo.ts'
 import { runDoctor } from './commands/doctor.ts'
 import { applyCommand, rollbackCommand, statusCommand, verifyCommand } from './commands/migrate.ts'
 import { runRoles } from './commands/run-roles.ts'
@@ -40,7 +39,11 @@ function createProgram(): Command {
     .option('--json', 'print nothing but one JSON line at the end')
     .option('--seed <number>', 'which economy of agents to play', wholeNumber(0, 2 ** 32 - 1), 1)
     .option('--rate <number>', 'actions a second on the chain', wholeNumber(1, 50), 5)
-    .action(runDemo)
+    .action(async (options) => {
+      // Loaded when it is asked for: production images do not have what it needs.
+      const { runDemo } = await import('./commands/demo.ts')
+      await runDemo(options)
+    })
 
   program
     .command('start')

@@ -111,28 +111,30 @@ describe('a mistake of the user is one clear text and exit code 2', () => {
 
 describe('tocsin migrate', () => {
   it('applies, lists, verifies and takes back, for people and as JSON', async () => {
-    const settings = { DATABASE_URL: database.url, TOCSIN_HOME: home }
-    const applied = await runCli(['migrate', 'apply', '--json'], settings)
-    expect(JSON.parse(applied.stdout)).toMatchObject({ applied: expect.arrayContaining(['0001_events']) })
-    expect((await runCli(['migrate', 'apply'], settings)).stdout).toMatch(
+    const empty = await createTestDatabase()
+    const settings = { DATABASE_URL: empty.url, TOCSIN_HOME: home }
+    const stdout = async (...args: string[]) => (await runCli(['migrate', ...args], settings)).stdout
+
+    expect(JSON.parse(await stdout('apply', '--json'))).toMatchObject({
+      applied: expect.arrayContaining(['0001_events']),
+    })
+    expect(await stdout('apply')).toMatch(
       /^Nothing to apply: the schema is up to date\.\nEvents are kept in /,
     )
-    expect(await runCli(['migrate', 'verify'], settings)).toMatchObject({
-      code: 0,
-      stdout: 'The schema is what it should be.\n',
-    })
+    expect(await stdout('verify')).toBe('The schema is what it should be.\n')
 
-    const db = openDatabase(database.url, { name: 'test', connectionsMax: 1 })
+    const db = openDatabase(empty.url, { name: 'test', connectionsMax: 1 })
     await db`drop index deliveries_due`
     await db.end()
     const verified = await runCli(['migrate', 'verify'], settings)
     expect(verified).toMatchObject({ code: 1 })
     expect(verified.stdout).toContain('index deliveries_due does not exist')
 
-    const all = JSON.parse((await runCli(['migrate', 'status', '--json'], settings)).stdout)
-    const taken = await runCli(['migrate', 'rollback', '--count', String(all.length), '--json'], settings)
-    expect(JSON.parse(taken.stdout).rolled_back).toHaveLength(all.length)
-    expect((await runCli(['migrate', 'status'], settings)).stdout).not.toMatch(/ applied 2/)
+    const all = JSON.parse(await stdout('status', '--json'))
+    const taken = JSON.parse(await stdout('rollback', '--count', String(all.length), '--json'))
+    expect(taken.rolled_back).toHaveLength(all.length)
+    expect(await stdout('status')).not.toMatch(/ applied 2/)
+    await empty.drop()
   })
 })
 
