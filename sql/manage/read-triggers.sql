@@ -3,8 +3,8 @@ select
   t.id, t.version, t.name, t.description, t.chain_id, t.registry, t.enabled, t.is_stateful, t.active_since, t.created_at, t.updated_at,
   coalesce(
     (
-      select jsonb_agg(
-        jsonb_build_object(
+      select json_agg(
+        json_build_object(
           'condition_type', c.condition_type, 'field', c.field, 'operator', c.operator, 'value', c.value, 'config', c.config
         ) order by c.position
       )
@@ -15,8 +15,8 @@ select
   ) as conditions,
   coalesce(
     (
-      select jsonb_agg(
-        jsonb_build_object('id', a.id, 'action_type', a.action_type, 'priority', a.priority, 'config', a.config)
+      select json_agg(
+        json_build_object('id', a.id, 'action_type', a.action_type, 'priority', a.priority, 'config', a.config)
         order by a.position
       )
       from trigger_actions a
