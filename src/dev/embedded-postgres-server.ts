@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { link, open, readFile, rename, stat, truncate, unlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { UserError } from '../errors.ts'
 import type { PostgresFolder } from './embedded-postgres-folder.ts'
@@ -25,6 +26,7 @@ const settings = {
 }
 
 const logSizeBytesMax = 10_000_000
+const stopMaxMs = 10_000
 
 /**
  * Starts the server and waits until it answers. It gets the port that it had before, or another if that is taken.
@@ -66,9 +68,15 @@ export async function startServer({ folder, programs }: PostgresServer): Promise
 
 /** Stops the server: sessions are cut, everything is written. Returns whether it ended within the time. */
 export async function stopServer({ folder, programs }: PostgresServer): Promise<boolean> {
-  const args = ['stop', '-D', folder.data, '-m', 'fast', '-w', '-s', '-t', '10']
-  const { code } = await runProgram(programs.pg_ctl, args, { ...programs, detached: true })
-  return code === 0 || (await findPostmaster(folder)) === undefined
+  const pid = (await findPostmaster(folder))?.pid
+  if (pid === undefined) return true
+  const args = ['stop', '-D', folder.data, '-m', 'fast', '-s']
+  // pg_ctl's own wait looks for the pid file, and would wait for another process's next server to stop.
+  await runProgram(programs.pg_ctl, [...args, '--no-wait'], { ...programs, detached: true })
+  for (const deadline = Date.now() + stopMaxMs; Date.now() < deadline; await delay(20)) {
+    if ((await findPostmaster(folder))?.pid !== pid) return true
+  }
+  return false
 }
 
 /** The running server of this folder, as its pid file tells; undefined if none runs. It may be on its way up or down. */

@@ -81,5 +81,5 @@ function watchStarter(): Starter {
 }
 
 function say(line: string): void {
-  console.log(`${new Date().toISOString()} ${line}`)
+  console.log(`${new Date().toISOString()} [${process.pid}] ${line}`)
 }
