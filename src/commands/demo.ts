@@ -6,6 +6,7 @@ import { openDatabase } from '../db.ts'
 import { createDemoDatabase } from '../dev/demo-database.ts'
 import { demoTriggers } from '../dev/demo-triggers.ts'
 import { deployRegistries } from '../dev/deploy-registries.ts'
+import { economyAccounts } from '../dev/economy-world.ts'
 import { createEconomy } from '../dev/run-economy.ts'
 import { startAnvil } from '../dev/start-anvil.ts'
 import { startWebhookReceiver } from '../dev/webhook-receiver.ts'
@@ -41,7 +42,7 @@ export async function runDemo(options: Options): Promise<void> {
     // Ports are free ones and the chain is new: whatever else runs on this machine is not in the way.
     const [{ databaseUrl: serverUrl, embedded }, chain] = await Promise.all([
       openInstallation(config, shutdown, screen.say),
-      startAnvil({ chainId, accounts: 40 }),
+      startAnvil({ chainId, accounts: economyAccounts }),
     ])
     shutdown.add(chain.stop)
     const [databaseUrl, registries] = await Promise.all([
@@ -111,7 +112,7 @@ export async function runDemo(options: Options): Promise<void> {
     if (shutdown.signal.aborted) return
 
     await stopPlaying()
-    const final = await settle(counts, await economy.head())
+    const final = await settle(counts, Number(await chain.call('eth_blockNumber')))
     const { events, matches, deliveries, results } = final
     const seconds = Math.round((performance.now() - startedAt) / 100) / 10
     screen.close()
