@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
@@ -47,15 +47,16 @@ export async function startPonder(options: {
 }): Promise<PonderChild> {
   const { schema, databaseUrl, scrub, log } = options
   const port = await findFreePort()
-  const child = fork(
-    fileURLToPath(new URL('./bin/ponder.js', import.meta.resolve('ponder'))),
+  const child = spawn(
+    process.execPath,
     [
+      ...['--import', new URL('./ponder-preload.js', import.meta.url).href],
+      fileURLToPath(new URL('./bin/ponder.js', import.meta.resolve('ponder'))),
       ...['start', '--root', 'indexer', '--config', '../ponder.config.ts', '--schema', schema],
       ...['--hostname', '127.0.0.1', '--port', String(port), '--log-format', 'json', '--log-level', 'info'],
     ],
     {
       cwd: root,
-      execArgv: ['--import', new URL('./ponder-preload.js', import.meta.url).href],
       env: childEnvironment({
         DATABASE_URL: databaseUrl,
         PONDER_TELEMETRY_DISABLED: 'true',
@@ -63,12 +64,11 @@ export async function startPonder(options: {
         PORT: undefined,
         DATABASE_VIEWS_SCHEMA: undefined,
       }) as NodeJS.ProcessEnv,
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     },
   )
   let reason: string | undefined
   for (const stream of [child.stdout, child.stderr]) {
-    if (stream === null) continue
     createInterface({ input: stream }).on('line', (text) => {
       const line = parsePonderLine(text, scrub)
       if (line.level === 'error') reason = line.reason

@@ -1,8 +1,13 @@
 // Loaded by Ponder's process before Ponder itself. Plain JavaScript, because nothing that reads TypeScript is there yet.
-// Ponder never outlives its supervisor: the channel closes however that one ends, kill -9 included.
-process.on('disconnect', () => {
-  process.kill(process.pid, 'SIGTERM')
-  setTimeout(() => process.exit(1), 4000).unref()
-})
-// Listening alone would keep a process alive that has nothing else to do.
-process.channel?.unref()
+// Ponder never outlives its supervisor, however that one ended. A thread of its own watches for it: when the supervisor is
+// gone nobody reads Ponder's output, and its logger then blocks the main thread for good (sonic-boom retries EPIPE).
+// SIGKILL, because Ponder's own way out logs. What a kill leaves behind is put right before the next start.
+import { isMainThread, Worker } from 'node:worker_threads'
+
+if (isMainThread) {
+  const watch = `
+    setInterval(() => {
+      if (process.ppid !== ${process.ppid}) process.kill(process.pid, 'SIGKILL')
+    }, 250)`
+  new Worker(watch, { eval: true, execArgv: [], env: {} }).unref()
+}
