@@ -1,7 +1,4 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { createRequire } from 'node:module'
-import { createInterface } from 'node:readline'
 import {
   type AbiEvent,
   encodeAbiParameters,
@@ -13,17 +10,17 @@ import {
 } from 'viem'
 import { identityAbi, reputationAbi, validationAbi } from '../../indexer/abi.ts'
 import { knownChains, type Registries } from '../../src/chains.ts'
+import { economyAccounts } from '../../src/dev/economy-world.ts'
+import { startAnvil } from '../../src/dev/start-anvil.ts'
 import { type EventType, registryOf } from '../../src/event.ts'
 
 export type Emission = { event: EventType; args: Record<string, unknown> }
 
-/** A local chain whose registries log whatever a test wants, also what a real registry would never say. */
-export type EmittingChain = {
+export type TestChain = {
   id: number
   rpcUrl: string
   wsUrl: string
-  /** Mines one block with one transaction, whose logs are all of one registry. Returns the signed transaction. */
-  emit(...emissions: Emission[]): Promise<Hex>
+  call(method: string, params?: readonly unknown[]): Promise<unknown>
   mine(blocks: number): Promise<void>
   /** All logs of the canonical chain that the registries have written. */
   getLogs(): Promise<RpcLog[]>
@@ -31,6 +28,12 @@ export type EmittingChain = {
   /** Replaces the newest blocks by as many others: empty, but for the given transactions at their places. */
   reorg(depth: number, transactions?: [signed: Hex, block: number][]): Promise<void>
   stop(): Promise<void>
+}
+
+/** A local chain whose registries log whatever a test wants, also what a real registry would never say. */
+export type EmittingChain = TestChain & {
+  /** Mines one block with one transaction, whose logs are all of one registry. Returns the signed transaction. */
+  emit(...emissions: Emission[]): Promise<Hex>
 }
 
 const sender = '0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266'
@@ -50,69 +53,51 @@ contract Emitter {
   }
 }`
 
-export async function startEmittingChain(id: number): Promise<EmittingChain> {
-  const anvil = spawn(
-    process.execPath,
-    [
-      createRequire(import.meta.url).resolve('@foundry-rs/anvil/bin.mjs'),
-      '--port',
-      '0',
-      '--chain-id',
-      String(id),
-    ],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  )
-  const address = await new Promise<string>((resolve, reject) => {
-    createInterface({ input: anvil.stdout }).on('line', (line) => {
-      const found = /^Listening on (\S+)/.exec(line)?.[1]
-      if (found !== undefined) resolve(found)
-    })
-    anvil.once('exit', (code) => reject(new Error(`anvil ended with code ${code}`)))
-  })
-  const rpcUrl = `http://${address}`
-  const registries = knownChains.find((chain) => chain.id === id)?.registries as Registries
-
-  const request = async <T>(method: string, ...params: unknown[]): Promise<T> => {
-    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })
-    const response = await fetch(rpcUrl, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body,
-    })
-    const { result, error } = (await response.json()) as { result: T; error?: { message: string } }
-    if (error !== undefined) throw new Error(`${method}: ${error.message}`)
-    return result
-  }
-
-  const code = compileEmitter()
-  for (const registry of Object.values(registries)) await request('anvil_setCode', registry, code)
-  await request('evm_mine')
-
+/** A fresh chain on which the registries are not deployed yet: the first block belongs to who wants to deploy them. */
+export async function startTestChain(id: number): Promise<TestChain> {
+  const anvil = await startAnvil({ chainId: id, accounts: economyAccounts })
+  const addresses = Object.values(registriesOf(id))
   return {
     id,
-    rpcUrl,
-    wsUrl: `ws://${address}`,
+    rpcUrl: anvil.rpcUrl,
+    wsUrl: anvil.wsUrl,
+    call: anvil.call,
+    mine: async (blocks) => {
+      // One by one: anvil_mine of many announces only the last of them.
+      for (let mined = 0; mined < blocks; mined++) await anvil.call('evm_mine')
+    },
+    getLogs: async () => {
+      const filter = { fromBlock: '0x0', toBlock: 'latest', address: addresses }
+      return (await anvil.call('eth_getLogs', [filter])) as RpcLog[]
+    },
+    head: async () => Number(await anvil.call('eth_blockNumber')),
+    reorg: async (depth, transactions = []) => void (await anvil.call('anvil_reorg', [depth, transactions])),
+    stop: anvil.stop,
+  }
+}
+
+export async function startEmittingChain(id: number): Promise<EmittingChain> {
+  const chain = await startTestChain(id)
+  const registries = registriesOf(id)
+  const code = compileEmitter()
+  for (const registry of Object.values(registries)) await chain.call('anvil_setCode', [registry, code])
+  await chain.mine(1)
+  return {
+    ...chain,
     emit: async (...emissions) => {
       const [first] = emissions
       const to = registries[registryOf(first?.event ?? 'Registered')]
       const data = encodeFunctionData({ abi: emitAbi, args: [emissions.map(encodeEmission)] })
-      const hash = await request<Hex>('eth_sendTransaction', { from: sender, to, data, gas: '0xf00000' })
-      return request<Hex>('eth_getRawTransactionByHash', hash)
-    },
-    mine: async (blocks) => {
-      // One by one: anvil_mine of many announces only the last of them.
-      for (let mined = 0; mined < blocks; mined++) await request('evm_mine')
-    },
-    getLogs: () =>
-      request('eth_getLogs', { fromBlock: '0x0', toBlock: 'latest', address: Object.values(registries) }),
-    head: async () => Number(await request<Hex>('eth_blockNumber')),
-    reorg: async (depth, transactions = []) => request('anvil_reorg', depth, transactions),
-    stop: async () => {
-      if (anvil.exitCode !== null) return
-      anvil.kill('SIGTERM')
-      await once(anvil, 'exit')
+      const hash = await chain.call('eth_sendTransaction', [{ from: sender, to, data, gas: '0xf00000' }])
+      return (await chain.call('eth_getRawTransactionByHash', [hash])) as Hex
     },
   }
+}
+
+function registriesOf(id: number): Registries {
+  const chain = knownChains.find((known) => known.id === id)
+  if (chain === undefined) throw new Error(`Chain ${id} is not in src/chains.ts`)
+  return chain.registries
 }
 
 function encodeEmission({ event, args }: Emission) {
