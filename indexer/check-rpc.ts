@@ -1,28 +1,35 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { createClient, HttpRequestError, http, TimeoutError } from 'viem'
+import { createClient, HttpRequestError, http, TimeoutError, webSocket } from 'viem'
 import { getBlockNumber, getChainId } from 'viem/actions'
 import type { ConfiguredChain } from '../src/config.ts'
 import { UserError } from '../src/errors.ts'
 
-type Endpoint = Pick<ConfiguredChain, 'id' | 'name' | 'rpcUrl'>
+import type { Log } from '../src/log.ts'
+
+type Endpoint = Pick<ConfiguredChain, 'id' | 'name' | 'rpcUrl' | 'wsUrl'>
 
 /** How long a start waits for an endpoint that does not answer properly: a node that is starting too, or a busy provider. */
-const patienceMs = 8000
+const patienceMs = 6000
 
 /**
  * Asks every chain's endpoint who it is.
  *
  * @throws UserError in one sentence a chain, naming the variable and the host (never more of the URL, which can hold a key).
  */
-export async function checkRpcs(chains: readonly Endpoint[], signal: AbortSignal): Promise<void> {
-  const problems = await Promise.all(chains.map((chain) => findProblem(chain, signal)))
+export async function checkRpcs(
+  chains: readonly Endpoint[],
+  { log, signal }: { log: Log; signal: AbortSignal },
+): Promise<void> {
+  const problems = await Promise.all(
+    chains.flatMap((chain) => [findProblem(chain, signal), findWebSocketProblem(chain, log)]),
+  )
   const found = problems.filter((problem) => problem !== undefined)
   if (found.length > 0) throw new UserError(found.join('\n'))
 }
 
 /** The number of the chain's newest block. */
-export async function readHead({ rpcUrl }: Endpoint): Promise<number> {
-  return Number(await getBlockNumber(connect(rpcUrl, 4000), { cacheTime: 0 }))
+export async function readHead({ rpcUrl }: Pick<Endpoint, 'rpcUrl'>): Promise<number> {
+  return Number(await getBlockNumber(connectRpc(rpcUrl, 4000), { cacheTime: 0 }))
 }
 
 async function findProblem(chain: Endpoint, signal: AbortSignal): Promise<string | undefined> {
@@ -30,7 +37,7 @@ async function findProblem(chain: Endpoint, signal: AbortSignal): Promise<string
   const deadline = Date.now() + patienceMs
   for (;;) {
     try {
-      const chainId = await getChainId(connect(chain.rpcUrl, Math.max(deadline - Date.now(), 500)))
+      const chainId = await getChainId(connectRpc(chain.rpcUrl, Math.max(deadline - Date.now(), 500)))
       if (chainId === chain.id) return undefined
       return `RPC_URL_${chain.id}: ${host} serves chain ${chainId}, not ${chain.id} (${chain.name}). Correct the URL.`
     } catch (error) {
@@ -39,6 +46,27 @@ async function findProblem(chain: Endpoint, signal: AbortSignal): Promise<string
       }
       await delay(500)
     }
+  }
+}
+
+/** A WebSocket of another chain would feed it to Ponder. One that does not answer only costs time: Ponder polls instead. */
+async function findWebSocketProblem({ id, name, wsUrl }: Endpoint, log: Log): Promise<string | undefined> {
+  if (wsUrl === undefined) return undefined
+  const { host } = new URL(wsUrl)
+  const transport = webSocket(wsUrl, { timeout: 4000, retryCount: 0, reconnect: false, keepAlive: false })
+  const client = createClient({ transport })
+  try {
+    const chainId = await getChainId(client)
+    if (chainId === id) return undefined
+    return `WS_URL_${id}: ${host} serves chain ${chainId}, not ${id} (${name}). Correct the URL.`
+  } catch {
+    log.warn({ chain: id, host }, `WS_URL_${id} does not answer; new blocks are asked for instead`)
+    return undefined
+  } finally {
+    await client.transport.getRpcClient().then(
+      (socket) => socket.close(),
+      () => {},
+    )
   }
 }
 
@@ -70,6 +98,7 @@ function findCode(error: unknown): string | undefined {
   return undefined
 }
 
-function connect(rpcUrl: string, timeoutMs: number) {
+/** A client that asks once: whoever calls it knows better when to ask again. */
+export function connectRpc(rpcUrl: string, timeoutMs: number) {
   return createClient({ transport: http(rpcUrl, { timeout: timeoutMs, retryCount: 0 }) })
 }

@@ -50,7 +50,7 @@ export async function startPonder(options: {
   const child = spawn(
     process.execPath,
     [
-      ...['--import', new URL('./ponder-preload.js', import.meta.url).href],
+      ...['--no-deprecation', '--import', new URL('./ponder-preload.js', import.meta.url).href],
       fileURLToPath(new URL('./bin/ponder.js', import.meta.resolve('ponder'))),
       ...['start', '--root', 'indexer', '--config', '../ponder.config.ts', '--schema', schema],
       ...['--hostname', '127.0.0.1', '--port', String(port), '--log-format', 'json', '--log-level', 'info'],

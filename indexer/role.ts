@@ -16,7 +16,7 @@ async function startIndexer({ config, log, shutdown }: Common): Promise<Record<s
       'No chain to index. Set RPC_URL_<chain id> for each one, for example RPC_URL_8453=https://... for Base, and WS_URL_<chain id> for its WebSocket if it has one.',
     )
   }
-  await checkRpcs(chains, shutdown.signal)
+  await checkRpcs(chains, { log, signal: shutdown.signal })
 
   const db = openDatabase(databaseUrl, { name: 'indexer', connectionsMax: 2 })
   shutdown.add(() => db.end({ timeout: 2 }))

@@ -5,6 +5,7 @@ import { describeError, UserError } from '../src/errors.ts'
 import type { Log } from '../src/log.ts'
 import type { Shutdown } from '../src/shutdown.ts'
 import { isIngestAttached } from '../src/store/ingest.ts'
+import { checkHistory } from './check-history.ts'
 import { type PonderChild, startPonder } from './ponder-child.ts'
 import { prepareStart } from './prepare-start.ts'
 import type { Scrub } from './scrub.ts'
@@ -59,6 +60,7 @@ async function keepRunning(options: PonderOptions, onReady: () => void): Promise
   while (!signal.aborted) {
     const startedAtMs = Date.now()
     try {
+      await checkHistory(options.db, options.chains)
       await prepareStart({ ...options, signal })
       child = await startPonder(options)
       // Shutdown may have come while it was being started, and found no child to stop.

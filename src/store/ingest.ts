@@ -13,3 +13,10 @@ export const isIngestAttached = query<{ attached: boolean }>('ingest/is-attached
 
 /** Parameters: chain ids. */
 export const readCheckpoints = query<ChainCheckpoint>('ingest/read-checkpoints')
+
+/** Parameters: chain ids. No row for a chain without finalized events. */
+export const readNewestFinalizedEvents = query<{
+  chain_id: number
+  block_number: number
+  block_hash: string
+}>('ingest/newest-finalized-events')

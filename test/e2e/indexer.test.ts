@@ -242,6 +242,28 @@ describe('a start that cannot succeed ends within ten seconds, with one sentence
     expect(indexer.failure()).toMatch(/^RPC_URL_84532: \S+ serves chain 31337, not 84532 \(base-sepolia\)\./)
     expect(indexer.output() + indexer.failure()).not.toContain('secret-key')
   })
+
+  test('the WebSocket serves another chain', async () => {
+    const [one, two] = [await startChain(31337), await startChain(31338)]
+    const indexer = launch({ RPC_URL_31337: one.rpcUrl, WS_URL_31337: two.wsUrl })
+    expect(await indexer.exitCode(10_000)).toBe(2)
+    expect(indexer.failure()).toMatch(/^WS_URL_31337: \S+ serves chain 31338, not 31337 \(local\)\./)
+  })
+
+  test('the chain began anew under finalized events', async () => {
+    const chain = await startChain(31337)
+    for (let block = 0; block < 70; block++) await chain.emit(emission(block))
+    const indexer = await startIndexer([chain])
+    await expectAllLogs(chain)
+    await indexer.stop()
+    const anew = await startChain(31337)
+    for (let block = 0; block < 70; block++) await anew.emit(emission(block))
+    const second = launch({ RPC_URL_31337: anew.rpcUrl })
+    expect(await second.exitCode(10_000)).toBe(2)
+    expect(second.failure()).toMatch(
+      /^RPC_URL_31337: block \d+ of \S+ is not the one .* index it into a new database\.$/,
+    )
+  })
 })
 
 async function portOf(server: Server): Promise<number | undefined> {
