@@ -18,6 +18,7 @@ import { basename, dirname, join } from 'node:path'
 import { describeError, UserError } from '../errors.ts'
 import {
   canEnter,
+  diskFull,
   makeSystemFolder,
   type PostgresPrograms,
   runProgram,
@@ -59,11 +60,13 @@ export async function readPassword({ path }: PostgresFolder): Promise<string> {
 }
 
 /** A sentence for what the file system refused. */
-function explainFileError(error: unknown, folder: string): unknown {
+export function explainFileError(error: unknown, folder: string): unknown {
   const code = (error as NodeJS.ErrnoException).code ?? ''
   const hint = {
     EACCES: 'you have no permission there',
     EPERM: 'you have no permission there',
+    // Node says this for a new folder on a read-only disk, too.
+    ENOENT: 'something is missing or cannot be made',
     EROFS: 'it is read-only',
     ENOSPC: 'the disk is full',
     EDQUOT: 'your share of the disk is used up',
@@ -140,14 +143,14 @@ async function initialise(folder: string, programs: PostgresPrograms): Promise<v
   ].flat()
   const { code, output } = await runProgram(programs.initdb, [...args, '--no-instructions'], programs)
   if (code === 0) return
-  if (/No space left on device/.test(output)) {
+  if (diskFull.test(output)) {
     throw new UserError(
-      `Cannot make a database in ${folder}: the disk is full. Free some 100 MB and try again.`,
+      `Cannot make a database in ${dirname(folder)}: the disk is full. Free some 100 MB and try again.`,
     )
   }
   const reason = /(?:error|FATAL): +(.*)/.exec(output)?.[1] ?? output.trim().split('\n').at(-1)
   throw new UserError(
-    `Postgres could not make a database in ${folder}: ${reason}. Set TOCSIN_HOME to another folder, or DATABASE_URL to use another Postgres.`,
+    `Postgres could not make a database in ${dirname(folder)}: ${reason}. Set TOCSIN_HOME to another folder, or DATABASE_URL to use another Postgres.`,
   )
 }
 

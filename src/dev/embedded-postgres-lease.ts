@@ -18,6 +18,7 @@ const passing = [
   '57P02', // crash shutdown
   '57P03', // cannot connect now
   '55P03', // the lock was not to be had
+  '53300', // too many connections
   'ECONNREFUSED',
   'ECONNRESET',
   'EPIPE',

@@ -26,6 +26,9 @@ type RunOptions = {
 /** Where root keeps what the user `postgres` has to reach, when the folders of the project are closed to others. */
 export const systemFolder = '/var/lib/tocsin'
 
+/** How the programs say it. */
+export const diskFull = /No space left on device|wrote only \d+ of \d+ bytes/
+
 const require = createRequire(import.meta.url)
 const useAnother = 'Set DATABASE_URL to use another Postgres.'
 
@@ -43,6 +46,8 @@ export async function findPostgresPrograms(log: (line: string) => void): Promise
 
   const user = await findPostgresUser()
   if (await canRun(programs.initdb, user)) return { ...programs, user }
+  // If we cannot run them ourselves, a copy would not help; this says why.
+  await runProgram(programs.initdb, ['--version'], {})
   const { version } = JSON.parse(await readFile(new URL('../package.json', entry), 'utf8'))
   const copied = await copyPrograms(programs, `programs-${version}-${process.arch}`, log)
   if (!(await canRun(copied.initdb, user))) {
@@ -77,7 +82,15 @@ export function runProgram(
     child.on('error', (error) => {
       reject(new UserError(`Cannot run ${path} (${describeError(error)}). ${useAnother}`, { cause: error }))
     })
-    child.on('close', (code) => resolve({ code, output: Buffer.concat(chunks).toString() }))
+    child.on('close', (code) => {
+      const said = Buffer.concat(chunks).toString()
+      const missing = /error while loading shared libraries.*|Library not loaded.*/.exec(said)?.[0]
+      if (missing === undefined) return resolve({ code, output: said })
+      // The package makes the links of its libraries in an install script, which npm may have been told not to run.
+      reject(
+        new UserError(`The embedded Postgres is incomplete (${missing}). Run npm rebuild. ${useAnother}`),
+      )
+    })
   })
 }
 
@@ -115,7 +128,15 @@ async function findPostgresUser(): Promise<{ uid: number; gid: number }> {
   } catch {
     try {
       await run('groupadd', ['--system', '--force', 'postgres'])
-      await run('useradd', ['--system', '--gid', 'postgres', '--no-create-home', 'postgres'])
+      await run('useradd', [
+        '--system',
+        '--gid',
+        'postgres',
+        '--no-create-home',
+        '--shell',
+        '/usr/sbin/nologin',
+        'postgres',
+      ])
     } catch (error) {
       // Another process may have made the user at the same time; then all is well.
       return find().catch(() => {

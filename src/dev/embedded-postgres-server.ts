@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { UserError } from '../errors.ts'
 import type { PostgresFolder } from './embedded-postgres-folder.ts'
-import { type PostgresPrograms, runProgram } from './embedded-postgres-programs.ts'
+import { diskFull, type PostgresPrograms, runProgram } from './embedded-postgres-programs.ts'
 
 /** All that one needs to start, find and stop the server of one folder. */
 export type PostgresServer = { folder: PostgresFolder; programs: PostgresPrograms }
@@ -26,11 +26,19 @@ const settings = {
 }
 
 const logSizeBytesMax = 10_000_000
+
+/**
+ * A start that failed and may succeed when it is tried again: another process started the server first; it was up and another
+ * process, done with it, has stopped it again; its pid file is just being written; sessions of a killed server still end.
+ */
+const temporary =
+  /lock file "postmaster\.pid" (already exists|is empty)|PID file .* is empty|ready to accept connections|shared memory block .* still in use/
+
 const stopMaxMs = 10_000
 
 /**
  * Starts the server and waits until it answers. It gets the port that it had before, or another if that is taken.
- * When another process was quicker, returns too: whoever wants to connect reads the address from {@link findPostmaster}.
+ * When another process was quicker, or the reason will pass, it returns too: look with {@link findPostmaster} and begin again.
  *
  * @throws UserError when it cannot start, with the reason from its log.
  */
@@ -52,9 +60,9 @@ export async function startServer({ folder, programs }: PostgresServer): Promise
         output: log.fd,
         detached: true,
       })
-      if (code === 0) return await writeFile(portPath, `${port}\n`)
+      if (code === 0) return await writeFile(portPath, `${port}\n`).catch(() => {})
       const said = (await readFile(logPath)).subarray(start).toString()
-      if (/lock file "postmaster\.pid" already exists/.test(said)) return
+      if (temporary.test(said)) return
       if (!/could not bind|Address already in use/.test(said)) throw explainFailure(said, folder, logPath)
       port = 0
     } finally {
@@ -84,7 +92,9 @@ export async function findPostmaster(
   folder: PostgresFolder,
 ): Promise<{ pid: number; port: number } | undefined> {
   const [pid = 0, , , port = 0] = (await readPidFile(folder)).map(Number)
-  return pid > 0 && isAlive(pid) && (await isPostmasterOf(pid, folder)) ? { pid, port } : undefined
+  return pid > 0 && port > 0 && isAlive(pid) && (await isPostmasterOf(pid, folder))
+    ? { pid, port }
+    : undefined
 }
 
 /** Whether a process with this id runs, whoever owns it. */
@@ -105,8 +115,8 @@ async function isPostmasterOf(pid: number, { data }: PostgresFolder): Promise<bo
   const command = await readFile(`/proc/${pid}/cmdline`, 'utf8')
     .catch(async () => (await promisify(execFile)('ps', ['-ww', '-o', 'args=', '-p', String(pid)])).stdout)
     // Neither /proc nor ps: believe the file.
-    .catch(() => `postgres -D ${data}`)
-  return command.replaceAll('\0', ' ').includes(`postgres -D ${data}`)
+    .catch(() => `postgres -D ${data} `)
+  return command.replaceAll('\0', ' ').includes(`postgres -D ${data} `)
 }
 
 /**
@@ -116,8 +126,9 @@ async function isPostmasterOf(pid: number, { data }: PostgresFolder): Promise<bo
 async function disownPidFile(folder: PostgresFolder): Promise<void> {
   const stale = await readPidFile(folder)
   const pid = Number(stale[0])
-  if (!pid || !isAlive(pid) || (await isPostmasterOf(pid, folder))) return
   const path = join(folder.data, 'postmaster.pid')
+  if (!pid) return removeEmptyPidFile(path)
+  if (!isAlive(pid) || (await isPostmasterOf(pid, folder))) return
   const aside = `${path}.${process.pid}`
   try {
     // Taken away whole and looked at again: it may be that of a server which another process has started just now.
@@ -133,6 +144,12 @@ async function disownPidFile(folder: PostgresFolder): Promise<void> {
     // Another process does the same at the same time.
     if (!['ENOENT', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
   }
+}
+
+/** A power cut can leave it empty, and Postgres asks a person then. One that is just being written is young. */
+async function removeEmptyPidFile(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined)
+  if (found !== undefined && Date.now() - found.mtimeMs > 2_000) await unlink(path)
 }
 
 async function openLog(path: string) {
@@ -151,7 +168,7 @@ function explainFailure(said: string, folder: PostgresFolder, logPath: string): 
       `The database in ${folder.path} was made by Postgres ${made[1]} and this is Postgres ${made[2]}. Move the folder away to begin with an empty database, or run that version yourself and set DATABASE_URL.`,
     )
   }
-  if (/No space left on device/.test(said)) {
+  if (diskFull.test(said)) {
     return new UserError(
       `The embedded Postgres cannot start in ${folder.path}: the disk is full. Free some space.`,
     )

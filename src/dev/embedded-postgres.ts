@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { describeError, UserError } from '../errors.ts'
-import { openPostgresFolder, readPassword } from './embedded-postgres-folder.ts'
+import { explainFileError, openPostgresFolder, readPassword } from './embedded-postgres-folder.ts'
 import {
   claimServer,
   giveBackLease,
@@ -44,7 +44,9 @@ export async function openEmbeddedPostgres({
   const programs = await findPostgresPrograms(log)
   const server = { programs, folder: await openPostgresFolder(resolve(home), programs, log) }
   let lease = acquireLease(server, log)
-  const { url } = await lease
+  const { url } = await lease.catch((error) => {
+    throw explainFileError(error, server.folder.path)
+  })
 
   let released: Promise<void> | undefined
   const watch = async () => {
@@ -61,7 +63,13 @@ export async function openEmbeddedPostgres({
   return {
     url,
     release: () => {
-      released ??= lease.then((held) => releaseLease(server, held.session, log)).catch(() => {})
+      released ??= lease
+        .then((held) => releaseLease(server, held.session, log))
+        .catch((error) => {
+          // Whatever was missed, the keeper will do.
+          if (!isPassing(error))
+            log(`the embedded Postgres was not given back cleanly: ${describeError(error)}`)
+        })
       return released
     },
   }
@@ -80,6 +88,7 @@ async function acquireLease(server: PostgresServer, log: (line: string) => void)
         // The keeper first, so that there is no moment in which our death would leave the server running.
         keeper ??= await startKeeper(server)
         await startServer(server)
+        if ((await findPostmaster(server.folder)) === undefined) await delay(100)
         continue
       }
       let session: Session | undefined
@@ -94,10 +103,7 @@ async function acquireLease(server: PostgresServer, log: (line: string) => void)
       } catch (error) {
         await session?.sql.end({ timeout: 0 })
         if (!isPassing(error) || Date.now() > deadline) {
-          throw new UserError(
-            `The embedded Postgres (process ${postmaster.pid}) runs but cannot be used: ${describeError(error)}. Stop that process and try again. ${seeLog(server)}`,
-            { cause: error },
-          )
+          throw explainFailure(error, server)
         }
       }
       await delay(50)
@@ -112,11 +118,14 @@ async function releaseLease(
   session: Session,
   log: (line: string) => void,
 ): Promise<void> {
-  await giveBackLease(session)
-  if ((await claimServer(session)) && !(await stopServer(server))) {
-    log('the embedded Postgres takes long to stop; it goes on in the background')
+  try {
+    await giveBackLease(session)
+    if ((await claimServer(session)) && !(await stopServer(server))) {
+      log('the embedded Postgres takes long to stop; it goes on in the background')
+    }
+  } finally {
+    await session.sql.end({ timeout: 0 })
   }
-  await session.sql.end({ timeout: 0 })
 }
 
 async function createDatabase({ sql }: Session): Promise<void> {
@@ -126,6 +135,15 @@ async function createDatabase({ sql }: Session): Promise<void> {
     // Another process made it at the same time: duplicate_database, or unique_violation if it was closer still.
     if (!['42P04', '23505'].includes(error.code)) throw error
   })
+}
+
+function explainFailure(error: unknown, server: PostgresServer): UserError {
+  const { path } = server.folder
+  const message =
+    (error as { code?: string }).code === '28P01'
+      ? `The password in ${path}/password is not that of the database beside it. Put the right one back, or move ${path} away to begin with an empty database.`
+      : `The embedded Postgres runs but cannot be used: ${describeError(error)}. ${seeLog(server)} Set DATABASE_URL to use another Postgres.`
+  return new UserError(message, { cause: error })
 }
 
 function seeLog({ folder }: PostgresServer): string {

@@ -50,7 +50,10 @@ async function keep(server: PostgresServer): Promise<void> {
         return say((await stopServer(server)) ? 'stopped' : 'it did not stop in time')
       }
     } catch (error) {
-      if (!isPassing(error)) return say(describeError(error))
+      if (isPassing(error)) continue
+      say(`nobody can use the server (${describeError(error)}): stopping it`)
+      await stopServer(server)
+      return
     }
   }
 }

@@ -12,6 +12,7 @@ import {
   rm,
   stat,
   symlink,
+  utimes,
   writeFile,
 } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -170,6 +171,17 @@ describe('kill -9', () => {
     expect(await query(url, 'select answer from kept')).toEqual([{ answer: 42 }])
     await release()
     expect(stranger.exitCode ?? stranger.signalCode, 'the stranger is left alone').toBe(null)
+  })
+
+  it('of the machine: a pid file that was left empty is no obstacle', async () => {
+    const first = await openEmbeddedPostgres({ home })
+    await first.release()
+    const pidFile = join(home, 'postgres', 'data', 'postmaster.pid')
+    await writeFile(pidFile, '')
+    await utimes(pidFile, new Date(0), new Date(0))
+    const second = await openEmbeddedPostgres({ home })
+    expect(await query(second.url, 'select 1 as one')).toEqual([{ one: 1 }])
+    await second.release()
   })
 
   it('in the middle of the first start: the next start begins anew', async () => {
