@@ -3,11 +3,11 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { loadConfig } from '../config.ts'
 import { openDatabase } from '../db.ts'
-import { createDemoDatabase } from '../dev/demo-database.ts'
 import { demoTriggers } from '../dev/demo-triggers.ts'
 import { deployRegistries } from '../dev/deploy-registries.ts'
 import { economyAccounts } from '../dev/economy-world.ts'
 import { createEconomy } from '../dev/run-economy.ts'
+import { createScratchDatabase } from '../dev/scratch-database.ts'
 import { startAnvil } from '../dev/start-anvil.ts'
 import { startWebhookReceiver } from '../dev/webhook-receiver.ts'
 import { UserError } from '../errors.ts'
@@ -45,8 +45,8 @@ export async function runDemo(options: Options): Promise<void> {
       startAnvil({ chainId, accounts: economyAccounts }),
     ])
     shutdown.add(chain.stop)
-    const [databaseUrl, registries] = await Promise.all([
-      createDemoDatabase(serverUrl, shutdown),
+    const [{ url: databaseUrl }, registries] = await Promise.all([
+      createScratchDatabase(serverUrl, 'tocsin_demo', shutdown),
       deployRegistries({ rpcUrl: chain.rpcUrl, chainId }),
     ])
     await applyMigrations(databaseUrl)

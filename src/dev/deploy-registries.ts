@@ -11,6 +11,7 @@ import { mnemonicToAccount } from 'viem/accounts'
 import { knownChains, type Registries } from '../chains.ts'
 import { UserError } from '../errors.ts'
 import type { Artifacts } from './compile-registries.ts'
+import { waitForReceipt } from './wait-for-receipt.ts'
 
 /** Anvil's own: its accounts are the same on every machine and worth nothing. */
 export const anvilMnemonic = 'test test test test test test test test test test test junk'
@@ -41,7 +42,7 @@ export function localChain({ rpcUrl, chainId }: { rpcUrl: string; chainId: numbe
 export async function deployRegistries(options: { rpcUrl: string; chainId: number }): Promise<Registries> {
   const chain = localChain(options)
   const transport = http(options.rpcUrl)
-  const client = createPublicClient({ chain, transport, pollingInterval: 20 })
+  const client = createPublicClient({ chain, transport })
   const wallet = createWalletClient({ chain, transport, account: mnemonicToAccount(anvilMnemonic) })
   const expected = knownChains.find(({ id }) => id === options.chainId)?.registries
   if (expected === undefined)
@@ -63,7 +64,7 @@ export async function deployRegistries(options: { rpcUrl: string; chainId: numbe
       )
     }
     const hash = await wallet.deployContract({ abi: artifact.abi, bytecode: artifact.bytecode })
-    await client.waitForTransactionReceipt({ hash })
+    await waitForReceipt(client, hash)
   }
   return expected
 }

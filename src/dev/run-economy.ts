@@ -12,6 +12,7 @@ import { mnemonicToAccount } from 'viem/accounts'
 import type { Registries } from '../chains.ts'
 import { anvilMnemonic, localChain, readArtifacts } from './deploy-registries.ts'
 import { createWorld, type EconomyAction } from './economy-world.ts'
+import { waitForReceipt } from './wait-for-receipt.ts'
 
 export type Economy = {
   /** Decides the next action, sends it, and waits until it is in a block. */
@@ -29,7 +30,7 @@ export function createEconomy(options: {
 }): Economy {
   const chain = localChain(options)
   const transport = http(options.rpcUrl)
-  const client = createPublicClient({ chain, transport, pollingInterval: 10 })
+  const client = createPublicClient({ chain, transport })
   const wallet = createWalletClient({ chain, transport })
   const { contracts } = readArtifacts()
   const world = createWorld(options.seed)
@@ -58,7 +59,7 @@ export function createEconomy(options: {
   }
   const step: Economy['step'] = async () => {
     const action = world.next()
-    const receipt = await client.waitForTransactionReceipt({ hash: await send(action) })
+    const receipt = await waitForReceipt(client, await send(action))
     if (receipt.status !== 'success')
       throw new Error(`The registries refused ${action.type} in block ${receipt.blockNumber}`)
     return { action, receipt }

@@ -167,9 +167,8 @@ describe.each(hasRedis ? ['postgres', 'redis'] : ['postgres'])(
       await makeDeliveries(1, { max_attempts: 1 })
       await allIn('failed')
       expect(await results()).toMatchObject([{ status: 'failed', retry_count: 0 }])
-      await db`truncate deliveries, action_results, triggers cascade`
       for (const status of [301, 400, 404, 410]) {
-      await db`truncate deliveries, action_results, triggers cascade`
+        await db`truncate deliveries, action_results, triggers cascade`
         receiver.answerWith(
           (_, response) => void response.writeHead(status, { location: '/elsewhere' }).end(),
         )
