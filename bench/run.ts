@@ -1,0 +1,16 @@
+import { parseArgs } from 'node:util'
+import { latency } from './latency.ts'
+
+const benches: Record<string, () => Promise<unknown>> = { latency }
+
+// npm run bench -- <name> [--json]: one line of JSON, so that two runs can be compared.
+const { positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' } } })
+const bench = benches[positionals[0] ?? '']
+if (bench === undefined) {
+  console.error(
+    `Expected one of: ${Object.keys(benches).join(', ')}. For example: npm run bench -- latency --json`,
+  )
+  process.exit(2)
+}
+console.log(JSON.stringify(await bench()))
+process.exit(0)
