@@ -8,8 +8,6 @@ const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'] })
 const end = () => child.kill('SIGKILL')
 process.on('disconnect', end)
 process.on('SIGTERM', end)
-// Ctrl-C goes to the whole group of the terminal; our parent decides when it is time.
-process.on('SIGINT', () => {})
 child.on('error', (error) => {
   console.error(error.message)
   process.exit(1)

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
-import { createServer } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -68,6 +68,8 @@ async function start(options: AnvilOptions & { port: number }): Promise<LocalCha
   const guard = fork(fileURLToPath(new URL('./child-guard.mjs', import.meta.url)), [anvilPath(), ...args], {
     execArgv: [],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    // Ctrl-C goes to the whole group of the terminal, anvil included; in a group of its own it ends when we say.
+    detached: true,
   })
   let errors = ''
   guard.stderr?.on('data', (chunk) => {
@@ -93,6 +95,7 @@ async function start(options: AnvilOptions & { port: number }): Promise<LocalCha
   // Our own end is the guard's business: it must not keep us alive.
   guard.unref()
   guard.channel?.unref()
+  ;(guard.stderr as Socket).unref()
   return {
     chainId,
     rpcUrl,
@@ -105,6 +108,8 @@ async function start(options: AnvilOptions & { port: number }): Promise<LocalCha
 }
 
 async function stop(guard: ChildProcess, ended: Promise<void>): Promise<void> {
+  // Or we could be gone before it is.
+  guard.ref()
   guard.kill('SIGTERM')
   await ended
 }
