@@ -13,4 +13,6 @@ child.on('error', (error) => {
   process.exit(1)
 })
 child.on('exit', (code) => process.exit(code ?? 0))
-process.send?.({ pid: child.pid })
+// Whoever forked us may be gone already: then 'disconnect' has been, and to send would throw.
+if (process.connected) process.send({ pid: child.pid }, (error) => error && end())
+else end()

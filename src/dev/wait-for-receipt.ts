@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Hex, PublicClient, TransactionReceipt } from 'viem'
+import { type Hex, type PublicClient, type TransactionReceipt, TransactionReceiptNotFoundError } from 'viem'
 
 const receiptMaxMs = 60_000
 
@@ -10,8 +10,11 @@ const receiptMaxMs = 60_000
 export async function waitForReceipt(client: PublicClient, hash: Hex): Promise<TransactionReceipt> {
   const deadline = performance.now() + receiptMaxMs
   for (;;) {
-    const receipt = await client.getTransactionReceipt({ hash }).catch(() => undefined)
-    if (receipt !== undefined) return receipt
+    try {
+      return await client.getTransactionReceipt({ hash })
+    } catch (error) {
+      if (!(error instanceof TransactionReceiptNotFoundError)) throw error
+    }
     if (performance.now() > deadline)
       throw new Error(`Transaction ${hash} was not mined in ${receiptMaxMs} ms`)
     await delay(5)

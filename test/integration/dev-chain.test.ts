@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import { type AbiEvent, createPublicClient, http, parseEventLogs, toHex } from 'viem'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { identityAbi, reputationAbi, validationAbi } from '../../indexer/abi.ts'
@@ -279,3 +280,15 @@ function isAlive(pid: number): boolean {
     return false
   }
 }
+
+test('a guard whose starter is gone before it has begun ends its program all the same', async () => {
+  const guard = fork(
+    fileURLToPath(new URL('../../src/dev/child-guard.mjs', import.meta.url)),
+    [process.execPath, '-e', 'setTimeout(() => {}, 60_000)'],
+    { execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] },
+  )
+  guard.disconnect()
+  // The program has the same stderr: it closes when both are gone.
+  guard.stderr?.resume()
+  await once(guard.stderr ?? guard, 'close', { signal: AbortSignal.timeout(5_000) })
+})
