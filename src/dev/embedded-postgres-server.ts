@@ -28,8 +28,8 @@ const settings = {
 const logSizeBytesMax = 10_000_000
 
 /**
- * A start that failed and may succeed when it is tried again: another process started the server first; it was up and another
- * process, done with it, has stopped it again; its pid file is just being written; sessions of a killed server still end.
+ * A start that failed and may succeed when it is tried again: another process started the server first; its pid file is just
+ * being written; it was up and another process, done with it, has stopped it again; sessions of a killed server still end.
  */
 const temporary =
   /lock file "postmaster\.pid" (already exists|is empty)|PID file .* is empty|ready to accept connections|shared memory block .* still in use/
@@ -62,8 +62,12 @@ export async function startServer({ folder, programs }: PostgresServer): Promise
       })
       if (code === 0) return await writeFile(portPath, `${port}\n`).catch(() => {})
       const said = (await readFile(logPath)).subarray(start).toString()
-      if (temporary.test(said)) return
-      if (!/could not bind|Address already in use/.test(said)) throw explainFailure(said, folder, logPath)
+      const reason = findReason(said)
+      // No reason at all: it was killed.
+      if (reason === undefined || temporary.test(said)) return
+      if (!/could not bind|Address already in use/.test(said)) {
+        throw explainFailure(said, reason, folder, logPath)
+      }
       port = 0
     } finally {
       await log.close()
@@ -82,7 +86,7 @@ export async function stopServer({ folder, programs }: PostgresServer): Promise<
   // pg_ctl's own wait looks for the pid file, and would wait for another process's next server to stop.
   await runProgram(programs.pg_ctl, [...args, '--no-wait'], { ...programs, detached: true })
   for (const deadline = Date.now() + stopMaxMs; Date.now() < deadline; await delay(20)) {
-    if ((await findPostmaster(folder))?.pid !== pid) return true
+    if (!(await isPostmaster(pid, folder))) return true
   }
   return false
 }
@@ -92,9 +96,7 @@ export async function findPostmaster(
   folder: PostgresFolder,
 ): Promise<{ pid: number; port: number } | undefined> {
   const [pid = 0, , , port = 0] = (await readPidFile(folder)).map(Number)
-  return pid > 0 && port > 0 && isAlive(pid) && (await isPostmasterOf(pid, folder))
-    ? { pid, port }
-    : undefined
+  return pid > 0 && port > 0 && (await isPostmaster(pid, folder)) ? { pid, port } : undefined
 }
 
 /** Whether a process with this id runs, whoever owns it. */
@@ -111,7 +113,8 @@ async function readPidFile({ data }: PostgresFolder): Promise<string[]> {
 }
 
 /** After a crash the id may be that of any other process by now, so the command line decides. */
-async function isPostmasterOf(pid: number, { data }: PostgresFolder): Promise<boolean> {
+async function isPostmaster(pid: number, { data }: PostgresFolder): Promise<boolean> {
+  if (!isAlive(pid)) return false
   const command = await readFile(`/proc/${pid}/cmdline`, 'utf8')
     .catch(async () => (await promisify(execFile)('ps', ['-ww', '-o', 'args=', '-p', String(pid)])).stdout)
     // Neither /proc nor ps: believe the file.
@@ -128,7 +131,7 @@ async function disownPidFile(folder: PostgresFolder): Promise<void> {
   const pid = Number(stale[0])
   const path = join(folder.data, 'postmaster.pid')
   if (!pid) return removeEmptyPidFile(path)
-  if (!isAlive(pid) || (await isPostmasterOf(pid, folder))) return
+  if (!isAlive(pid) || (await isPostmaster(pid, folder))) return
   const aside = `${path}.${process.pid}`
   try {
     // Taken away whole and looked at again: it may be that of a server which another process has started just now.
@@ -161,7 +164,13 @@ async function openLog(path: string) {
   return open(path, 'a+')
 }
 
-function explainFailure(said: string, folder: PostgresFolder, logPath: string): UserError {
+/** Why the server ended, without what it told those who tried to connect meanwhile. */
+function findReason(said: string): string | undefined {
+  const reasons = [...said.matchAll(/(?:FATAL|PANIC|error):? +(.*)/g)].map((match) => match[1])
+  return reasons.find((reason) => !/^(?:the database system is|terminating|canceling) /.test(reason ?? ''))
+}
+
+function explainFailure(said: string, reason: string, folder: PostgresFolder, logPath: string): UserError {
   const made = /initialized by PostgreSQL version (\S+),.*with this version (\d+)/.exec(said)
   if (made !== null) {
     return new UserError(
@@ -173,7 +182,6 @@ function explainFailure(said: string, folder: PostgresFolder, logPath: string): 
       `The embedded Postgres cannot start in ${folder.path}: the disk is full. Free some space.`,
     )
   }
-  const reason = /(?:FATAL|PANIC|pg_ctl|error): +(.*)/.exec(said)?.[1] ?? 'it says nothing'
   return new UserError(
     `The embedded Postgres does not start: ${reason}. Its log is ${logPath}. Set DATABASE_URL to use another Postgres.`,
   )

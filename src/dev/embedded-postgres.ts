@@ -23,6 +23,9 @@ const database = 'tocsin'
 /** A server that runs but does not answer is given up after this; recovery after a crash takes its time. */
 const answerMaxMs = 120_000
 
+/** Starts may fail for a passing reason; each takes some 200 ms, a session of a killed server at most seconds to end. */
+const startsMax = 50
+
 type Lease = { session: Session; url: string }
 
 /**
@@ -78,13 +81,18 @@ export async function openEmbeddedPostgres({
 /** Finds the running server or starts it, and takes a lease on it; begins again when it goes down in between. */
 async function acquireLease(server: PostgresServer, log: (line: string) => void): Promise<Lease> {
   const deadline = Date.now() + answerMaxMs
+  let starts = 0
   let keeper: Keeper | undefined
   try {
     for (;;) {
       const postmaster = await findPostmaster(server.folder)
       if (postmaster === undefined) {
-        if (Date.now() > deadline)
-          throw new UserError(`The embedded Postgres does not stay up. ${seeLog(server)}`)
+        if (starts === startsMax) {
+          throw new UserError(
+            `The embedded Postgres does not stay up. ${seeLog(server)} Set DATABASE_URL to use another Postgres.`,
+          )
+        }
+        starts += 1
         // The keeper first, so that there is no moment in which our death would leave the server running.
         keeper ??= await startKeeper(server)
         await startServer(server)
