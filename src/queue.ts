@@ -93,6 +93,10 @@ export async function openQueue(settings: Settings, log: Log): Promise<DeliveryQ
               prefix: '{bull}',
             })
       worker.on('error', onError)
+      // Not the action, whose failures are recorded: we could not look at the delivery. Its lease or the sweeper brings it back.
+      worker.on('failed', (job, error) => {
+        log.warn({ job_id: job?.id, error: describeError(error) }, 'could not work on a delivery')
+      })
       closeWorker = () => worker.close()
       await worker.waitUntilReady()
     },

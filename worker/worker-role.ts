@@ -20,8 +20,10 @@ await runRole('worker', async ({ config, log, shutdown }) => {
   const queue = await openQueue(config, log)
 
   const workerId = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`
+  const inFlight = new Set<string>()
   const heartbeat = setInterval(() => {
-    extendLeases(db, [workerId, leaseMs]).catch((error) =>
+    if (inFlight.size === 0) return
+    extendLeases(db, [workerId, leaseMs, [...inFlight]]).catch((error) =>
       log.warn({ error: describeError(error) }, 'could not extend leases'),
     )
   }, leaseMs / 3)
@@ -35,10 +37,14 @@ await runRole('worker', async ({ config, log, shutdown }) => {
     clearTimeout(impatient)
   })
 
-  await queue.consume(
-    (deliveryId, jobId) => deliver({ db, log, http, workerId, signal: calls.signal }, deliveryId, jobId),
-    concurrency,
-  )
+  await queue.consume(async (deliveryId, jobId) => {
+    inFlight.add(deliveryId)
+    try {
+      await deliver({ db, log, http, workerId, signal: calls.signal }, deliveryId, jobId)
+    } finally {
+      inFlight.delete(deliveryId)
+    }
+  }, concurrency)
   await runRelay({ db, queue, log, shutdown })
   return { queue: queue.backend, concurrency, worker_id: workerId }
 })

@@ -1,4 +1,5 @@
--- $1 worker, $2 lease in ms. A sign of life for everything that the worker runs.
+-- $1 worker, $2 lease in ms, $3 what the worker is at. A sign of life for these, and for no other: a delivery whose end could
+-- not be recorded is no longer worked on, and its lease must run out.
 update deliveries
 set lease_until = now() + $2 * interval '1 millisecond'
-where worker_id = $1 and state = 'running'
+where id = any ($3::uuid[]) and worker_id = $1 and state = 'running'

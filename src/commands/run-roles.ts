@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { loadConfig } from '../config.ts'
 import { UserError } from '../errors.ts'
 import { openMigratedInstallation } from '../installation.ts'
@@ -27,8 +28,11 @@ export function runRoles(roles: readonly RoleName[]): Promise<void> {
     failed.catch(() => {})
     const environment = { DATABASE_URL: databaseUrl }
     const ready = await superviseRoles({ roles, environment, log, shutdown, onFatal: fail })
-    const { url } = ready.api ?? {}
-    log.info({ roles, ...(url === undefined ? {} : { api: url }) }, 'all roles are ready')
+    const token = config.api.token === undefined ? join(config.home, 'api-token') : 'TOCSIN_API_TOKEN'
+    log.info(
+      { roles, ...(ready.api === undefined ? {} : { api: ready.api.url, api_token_in: token }) },
+      'all roles are ready',
+    )
     await failed
   })
 }

@@ -32,7 +32,7 @@ export const readEvent = query<RegistryEvent>('deliver/read-event')
  */
 export const finishDelivery = query<{ held: boolean }>('deliver/finish')
 
-/** Parameters: worker id, lease in ms. */
+/** Parameters: worker id, lease in ms, ids of the deliveries that it is at. */
 export const extendLeases = query<never>('deliver/extend-leases')
 
 /** Parameters: how long a job may wait, in ms, before it is added again. */
