@@ -39,7 +39,8 @@ beforeEach(async () => {
   db = openDatabase(database.url, { name: 'test', connectionsMax: 2 })
 })
 
-afterEach(async () => {
+afterEach(async ({ task }) => {
+  if (task.result?.state === 'fail') for (const { output } of running) console.error(output().slice(-5000))
   await Promise.all(running.splice(0).map((indexer) => indexer.stop()))
   await Promise.all(chains.splice(0).map((chain) => chain.stop()))
   await db.end()
@@ -113,8 +114,9 @@ describe('a reorganisation', () => {
     await expectAllLogs(chain)
 
     await chain.reorg(2, [[moved, 1]])
-    await chain.mine(1)
-    await until('both are retracted', async () => (await readRetracted()).length === 2)
+    await keepMining(chain, () =>
+      until('both are retracted', async () => (await readRetracted()).length === 2),
+    )
     await expectAllLogs(chain)
     const canonical = await readCanonical()
     expect(canonical.map((event) => event.agent_id)).toEqual(['1', '1', '2'])
@@ -147,9 +149,8 @@ describe('a reorganisation', () => {
     await expectAllLogs(one)
     await expectAllLogs(two)
     await one.reorg(1)
-    await one.mine(1)
     await two.mine(1)
-    await until('it is retracted', async () => (await readRetracted()).length === 1)
+    await keepMining(one, () => until('it is retracted', async () => (await readRetracted()).length === 1))
     await two.mine(2)
     await expectAllLogs(two)
     expect(await readRetracted()).toEqual([expect.objectContaining({ chain_id: 31337 })])
@@ -304,9 +305,17 @@ async function startIndexer(
   )
   if (!wait) return indexer
   await indexer.ready
-  // Over a WebSocket Ponder reads unfinalized blocks when the next one comes.
-  await until('live indexing', () => indexer.output().split('Started live indexing').length > on.length)
-  if (webSocket) for (const chain of on) await chain.mine(1)
+  // Over a WebSocket Ponder reads unfinalized blocks when it hears of the next one, and it hears only from when it has subscribed.
+  for (const chain of on) {
+    // A block that is not there yet: what an earlier indexer has seen must not count.
+    const next = (await chain.head()) + 1
+    await keepMining(chain, () =>
+      until(`chain ${chain.id} is followed`, async () => {
+        const checkpoint = await readCheckpoint(chain.id)
+        return checkpoint !== undefined && checkpoint.last_block_number >= next
+      }),
+    )
+  }
   return indexer
 }
 
