@@ -9,6 +9,8 @@ create table matcher_cursors (
   -- The highest events.seq and event_status.id seen. Anything newer at or before the position sends the matcher back.
   event_seq    bigint      not null,
   status_id    bigint      not null,
+  -- Up to where the chain was final by then: no further back. What is final now may not have been when it was matched.
+  finalized_block_number bigint not null,
   updated_at   timestamptz not null default now()
 );
 

@@ -558,6 +558,7 @@ create table matcher_cursors (
   log_index integer not null,
   event_seq bigint not null,
   status_id bigint not null,
+  finalized_block_number bigint not null,
   updated_at timestamp with time zone not null default now(),
   constraint matcher_cursors_pkey PRIMARY KEY (chain_id)
 );

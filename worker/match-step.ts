@@ -82,6 +82,7 @@ export function matchStep(
         to.log_index,
         at.newest_event_seq,
         at.newest_status_id,
+        at.finalized_block_number,
       ])
     }
     return {
@@ -103,7 +104,7 @@ async function stepBack(tx: Transaction, chainId: number, at: MatcherPosition): 
     at.status_id,
     at.block_number,
     at.log_index,
-    at.finalized_block_number,
+    at.matched_finalized_block,
   ])
   if (typeof late?.block_number !== 'number') return at
   return { block_number: late.block_number - 1, log_index: endOfBlock }
@@ -159,6 +160,7 @@ function isNews(at: MatcherPosition, to: Position): boolean {
     at.block_number !== to.block_number ||
     at.log_index !== to.log_index ||
     at.event_seq !== at.newest_event_seq ||
-    at.status_id !== at.newest_status_id
+    at.status_id !== at.newest_status_id ||
+    at.matched_finalized_block !== at.finalized_block_number
   )
 }

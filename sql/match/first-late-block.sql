@@ -1,5 +1,5 @@
--- $1 chain, $2 seq and $3 status already seen, $4 block and $5 log of the position, $6 finalized block.
--- The first unfinalized block at or before the position in which something happened that the matcher has not seen yet.
+-- $1 chain, $2 seq and $3 status already seen, $4 block and $5 log of the position, $6 the finalized block when that
+-- position was reached. The first block after it, at or before the position, in which something happened that was not seen yet.
 select min(late.block_number) as block_number
 from (
   select e.block_number

@@ -2,11 +2,12 @@
 select
   pg_try_advisory_xact_lock(hashtextextended('tocsin matcher ' || $1::bigint, 0)) as locked,
   p.last_block_number,
-  p.finalized_block_number,
+  least(p.finalized_block_number, p.last_block_number) as finalized_block_number,
   coalesce(c.block_number, -1) as block_number,
   coalesce(c.log_index, -1) as log_index,
   coalesce(c.event_seq, 0) as event_seq,
   coalesce(c.status_id, 0) as status_id,
+  coalesce(c.finalized_block_number, -1) as matched_finalized_block,
   coalesce((select max(e.seq) from events e where e.chain_id = $1), 0) as newest_event_seq,
   coalesce((select max(s.id) from event_status s where s.chain_id = $1), 0) as newest_status_id,
   coalesce((select r.revision from trigger_revisions r where r.chain_id = $1), 0) as trigger_revision

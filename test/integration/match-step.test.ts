@@ -211,6 +211,18 @@ describe('matchStep after a reorg', () => {
     expect((await matchAll()).matches).toBe(1)
   })
 
+  it('goes back over blocks that became final only after they were matched, as after a long downtime', async () => {
+    await insertTrigger(db)
+    await insertEvents(db, [feedback(5)], { chainId, lastBlock: 8, finalizedBlock: 3 })
+    await matchAll()
+    await setEventStatus(db, feedback(5), 'retracted')
+    const replacement = feedback(6, { fork: 'b' })
+    const tooOld = feedback(2, { fork: 'b' })
+    await insertEvents(db, [tooOld, replacement], { chainId, lastBlock: 60, finalizedBlock: 40 })
+    await matchAll()
+    expect(await matchedEvents()).toEqual([feedback(5).id, replacement.id])
+  })
+
   it('follows a checkpoint that went back without losing its place', async () => {
     await insertTrigger(db)
     await insertEvents(db, [feedback(5)], { chainId, lastBlock: 8 })
