@@ -1,6 +1,7 @@
 import type { ContractEventName, DecodeEventLogReturnType, Hex } from 'viem'
 import type { DecodedFields, EventType, Registry } from '../src/event.ts'
 import { registryOf } from '../src/event.ts'
+import { storableText } from '../src/storable-text.ts'
 import { identityAbi, reputationAbi, validationAbi } from './abi.ts'
 
 type Decoded<Abi extends typeof identityAbi | typeof reputationAbi | typeof validationAbi> =
@@ -115,14 +116,6 @@ export function scaleByDecimals(value: bigint, decimals: number): string {
   const digits = (value < 0n ? -value : value).toString().padStart(decimals + 1, '0')
   const whole = digits.slice(0, digits.length - decimals)
   return decimals === 0 ? `${sign}${whole}` : `${sign}${whole}.${digits.slice(-decimals)}`
-}
-
-/**
- * Text as Postgres can store it: NUL and lone surrogates become U+FFFD. Anyone can write such text to a registry, and
- * it must not stop the chain; the raw data keeps it as it was.
- */
-export function storableText(text: string): string {
-  return text.replaceAll('\0', '\uFFFD').replaceAll(/\p{Surrogate}/gu, '\uFFFD')
 }
 
 function decodeFields({ eventName, args }: DecodedLog): Partial<DecodedFields> {

@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { childEnvironment } from '../src/config.ts'
+import { findFreePort } from '../src/free-port.ts'
 import type { Log } from '../src/log.ts'
 import type { Scrub } from './scrub.ts'
 
@@ -119,14 +118,4 @@ export function parsePonderLine(text: string, scrub: Scrub) {
     fields,
     reason: error?.message === undefined ? message : `${message}: ${error.message}`,
   }
-}
-
-async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('The system gave no port')
-  return address.port
 }

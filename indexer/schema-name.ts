@@ -15,6 +15,7 @@ const sources = [
   'indexer/abi.ts',
   'indexer/decode.ts',
   'src/event.ts',
+  'src/storable-text.ts',
 ]
 
 /**

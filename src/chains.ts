@@ -9,8 +9,6 @@ export type Chain = {
   startBlock: number | undefined
   /** Ask for the newest block at least this often where there is no WebSocket. */
   pollingIntervalMs: number
-  /** A checkpoint every so many blocks. 1 on slow chains; more where blocks come faster than anyone can use them. */
-  checkpointIntervalBlocks: number
 }
 
 export type Registries = { identity: Address; reputation: Address; validation: Address }
@@ -34,8 +32,8 @@ const local: Registries = {
   validation: '0x9fE46736679d2D9a65F0992F2272dE9f3c7fa6e0',
 }
 
-const slow = { pollingIntervalMs: 1000, checkpointIntervalBlocks: 1 }
-const fast = { pollingIntervalMs: 500, checkpointIntervalBlocks: 10 }
+const slow = { pollingIntervalMs: 1000 }
+const fast = { pollingIntervalMs: 500 }
 
 /** Every chain with a known deployment of the ERC-8004 registries, and four local ones for development. */
 export const knownChains: readonly Chain[] = [
@@ -82,6 +80,5 @@ export const knownChains: readonly Chain[] = [
     registries: local,
     startBlock: 0,
     pollingIntervalMs: 100,
-    checkpointIntervalBlocks: 1,
   })),
 ]

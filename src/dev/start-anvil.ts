@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { UserError } from '../errors.ts'
+import { findFreePort } from '../free-port.ts'
 
 export type LocalChain = {
   chainId: number
@@ -45,7 +46,7 @@ export async function startAnvil(options: AnvilOptions = {}): Promise<LocalChain
   // Between looking for a free port and using it, somebody else can take it.
   for (let triesLeft = 3; ; triesLeft -= 1) {
     try {
-      return await start({ ...options, port: options.port ?? (await freePort()) })
+      return await start({ ...options, port: options.port ?? (await findFreePort()) })
     } catch (error) {
       if (triesLeft === 1 || options.port !== undefined) throw error
     }
@@ -161,13 +162,4 @@ async function isFree(port: number): Promise<boolean> {
   })
   if (free) await new Promise((resolve) => server.close(resolve))
   return free
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }

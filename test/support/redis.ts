@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
+import { findFreePort } from '../../src/free-port.ts'
 import { until } from './until.ts'
 
 /** Whether there is a Redis for tests: the one of REDIS_URL, or a `redis-server` that {@link startRedis} can start. */
@@ -14,7 +14,7 @@ export const hasRedis =
 /** A Redis for one test file. */
 export async function startRedis(): Promise<{ url: string; stop(): Promise<void> }> {
   if (process.env.REDIS_URL !== undefined) return { url: process.env.REDIS_URL, stop: async () => {} }
-  const port = await freePort()
+  const port = await findFreePort()
   const folder = mkdtempSync(join(tmpdir(), 'tocsin-redis-'))
   const options = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder]
   const server = spawn('redis-server', [...options, '--maxmemory-policy', 'noeviction'], { stdio: 'ignore' })
@@ -46,14 +46,4 @@ async function stop(server: ChildProcess): Promise<void> {
   const exited = once(server, 'exit')
   server.kill('SIGTERM')
   await exited
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }

@@ -10,8 +10,9 @@ import {
 } from 'viem'
 import { describe, expect, test } from 'vitest'
 import { identityAbi, reputationAbi, validationAbi } from '../../indexer/abi.ts'
-import { type DecodedLog, decodeLog, scaleByDecimals, storableText } from '../../indexer/decode.ts'
+import { type DecodedLog, decodeLog, scaleByDecimals } from '../../indexer/decode.ts'
 import { type EventType, eventFields, eventTypes } from '../../src/event.ts'
+import { storableText } from '../../src/storable-text.ts'
 
 const abi = [...identityAbi, ...reputationAbi, ...validationAbi]
 const alice = getAddress('0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266')
