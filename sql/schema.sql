@@ -378,11 +378,17 @@ CREATE INDEX deliveries_due ON public.deliveries USING btree (due_at) WHERE (sta
 -- index deliveries_enqueued
 CREATE INDEX deliveries_enqueued ON public.deliveries USING btree (enqueued_at) WHERE (state = 'enqueued'::text);
 
+-- index deliveries_finished
+CREATE INDEX deliveries_finished ON public.deliveries USING btree (finished_at) WHERE (finished_at IS NOT NULL);
+
 -- index deliveries_match
 CREATE INDEX deliveries_match ON public.deliveries USING btree (match_id);
 
 -- index deliveries_running
 CREATE INDEX deliveries_running ON public.deliveries USING btree (lease_until) WHERE (state = 'running'::text);
+
+-- index deliveries_state
+CREATE INDEX deliveries_state ON public.deliveries USING btree (state, created_at, id);
 
 -- index event_status_chain
 CREATE INDEX event_status_chain ON public.event_status USING btree (chain_id, id);
@@ -407,6 +413,9 @@ CREATE INDEX events_transaction ON public.events USING btree (transaction_hash);
 
 -- index matches_event
 CREATE INDEX matches_event ON public.matches USING btree (event_id);
+
+-- index trigger_actions_destination
+CREATE INDEX trigger_actions_destination ON public.trigger_actions USING btree (destination);
 
 -- index triggers_enabled
 CREATE INDEX triggers_enabled ON public.triggers USING btree (chain_id, registry) WHERE enabled;
@@ -469,6 +478,7 @@ create table deliveries (
   error_message text,
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
+  attempts_before integer not null default 0,
   constraint deliveries_action_id_fkey FOREIGN KEY (action_id) REFERENCES trigger_actions(id) ON DELETE SET NULL,
   constraint deliveries_action_type_check CHECK ((action_type = ANY (ARRAY['telegram'::text, 'rest'::text, 'mcp'::text]))),
   constraint deliveries_match_id_fkey FOREIGN KEY (match_id) REFERENCES matches(id),
@@ -589,6 +599,7 @@ create table trigger_actions (
   priority integer not null default 1,
   config jsonb not null,
   created_at timestamp with time zone not null default now(),
+  destination text generated always as ("left"(regexp_replace(regexp_replace(lower("substring"((config ->> 'url'::text), '(?i)^\s*(https?:[/\\]*[^/\\?#\s]+)'::text)), '^(http:.*):80$|^(https:.*):443$'::text, '\1\2'::text), '^https?:[/\\]*'::text, ''::text), 300)) stored,
   constraint trigger_actions_action_type_check CHECK ((action_type = ANY (ARRAY['telegram'::text, 'rest'::text, 'mcp'::text]))),
   constraint trigger_actions_pkey PRIMARY KEY (id),
   constraint trigger_actions_trigger_id_fkey FOREIGN KEY (trigger_id) REFERENCES triggers(id) ON DELETE CASCADE,

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { type Condition, checkConditions, type Problem } from './conditions/check-conditions.ts'
 import { conditionTypes, operators } from './conditions/condition-types.ts'
 import { registries } from './event.ts'
+import { parsePauseMs } from './parse-pause.ts'
 import { checkTemplate, type JsonValue } from './render-template.ts'
 
 const depthMax = 64
@@ -14,6 +15,12 @@ const forbiddenHeaders = new Set([
 ])
 
 const methods = ['POST', 'PUT', 'PATCH', 'GET', 'DELETE'] as const
+
+/** Enough for an outage of a night with the default pauses. */
+const attemptsMaxDefault = 8
+
+const pauseExpected = 'expected a pause from 1s to 24h, such as 30s, 5m or 2h'
+const pausesExpected = 'expected a list of 1 to 19 pauses, such as ["5s", "5m", "2h"]'
 
 const restConfigSchema = strict({
   url: text(1, 2048).superRefine((value, context) => {
@@ -38,13 +45,32 @@ const restConfigSchema = strict({
     })
     .optional(),
   timeout_ms: integer(1000, 60_000).default(30_000),
-  max_attempts: integer(1, 20).default(8),
-}).refine((config) => config.method !== 'GET' || config.body_template === undefined, {
-  path: ['body_template'],
-  error: 'expected nothing: a GET request has no body',
-  // Also beside other mistakes, so that one answer lists everything.
-  when: ({ value }) => typeof value === 'object' && value !== null,
+  max_attempts: integer(1, 20)
+    .optional()
+    .meta({ description: `${attemptsMaxDefault}, or one more than retry_schedule has pauses, unless given` }),
+  retry_schedule: z
+    .array(
+      z
+        .string({ error: pauseExpected })
+        .refine((pause) => parsePauseMs(pause) !== undefined, { error: pauseExpected }),
+      { error: pausesExpected },
+    )
+    .min(1, { error: pausesExpected })
+    .max(19, { error: pausesExpected })
+    .optional(),
 })
+  .refine((config) => config.method !== 'GET' || config.body_template === undefined, {
+    path: ['body_template'],
+    error: 'expected nothing: a GET request has no body',
+    // Also beside other mistakes, so that one answer lists everything.
+    when: ({ value }) => typeof value === 'object' && value !== null,
+  })
+  .transform(({ max_attempts, retry_schedule, ...config }) => ({
+    ...config,
+    max_attempts:
+      max_attempts ?? (retry_schedule === undefined ? attemptsMaxDefault : retry_schedule.length + 1),
+    ...(retry_schedule === undefined ? {} : { retry_schedule }),
+  }))
 
 const conditionSchema = strict({
   condition_type: z

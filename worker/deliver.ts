@@ -98,14 +98,15 @@ function judge(delivery: ClaimedDelivery, { error }: ActionOutcome): Verdict {
   if (delivery.trigger === null || delivery.config === null) {
     return { state: 'cancelled', status: 'failed', dueInMs: 0, error: message }
   }
-  const attemptsMax = (delivery.config as { max_attempts?: number }).max_attempts ?? attemptsMaxDefault
-  if (error instanceof PermanentError || delivery.attempts >= attemptsMax) {
+  const config = delivery.config as { max_attempts?: number; retry_schedule?: readonly string[] }
+  const attempts = delivery.attempts - delivery.attempts_before
+  if (error instanceof PermanentError || attempts >= (config.max_attempts ?? attemptsMaxDefault)) {
     return { state: 'failed', status: 'failed', dueInMs: 0, error: message }
   }
   return {
     state: 'pending',
     status: 'retrying',
-    dueInMs: retryDelayMs(delivery.attempts, error.retryAfterMs),
+    dueInMs: retryDelayMs(attempts, { schedule: config.retry_schedule, retryAfterMs: error.retryAfterMs }),
     error: message,
   }
 }

@@ -8,7 +8,7 @@ with claimed as (
   returning d.*
 )
 select
-  c.id, c.attempts, c.trigger_id, c.event_id, c.block_time, c.action_type,
+  c.id, c.attempts, c.attempts_before, c.trigger_id, c.event_id, c.block_time, c.action_type,
   a.config,
   case when t.id is not null then jsonb_build_object('id', t.id, 'name', t.name, 'version', m.trigger_version) end as trigger,
   m.evidence

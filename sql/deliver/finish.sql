@@ -19,5 +19,13 @@ changed as (
     finished_at = case when $4 = 'pending' then null else now() end
   where d.id = $1 and d.state = 'running' and d.worker_id = $2 and d.attempts = $3::integer
   returning d.id
+),
+woken as (
+  -- The relay polls every few seconds; of a shorter pause than that it has to hear.
+  select count(pg_notify('delivery_pending', '')) as notified
+  where $4 = 'pending' and $5 < 10000 and exists (select from changed)
 )
-select exists (select from changed) as held, (select count(*) from attempt) as attempts
+select
+  exists (select from changed) as held,
+  (select count(*) from attempt) as attempts,
+  (select notified from woken) as notified

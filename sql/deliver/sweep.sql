@@ -1,21 +1,22 @@
 -- $1 how long, in ms, a job may wait before it is added again.
 -- Deliveries whose worker gave no sign of life go back to pending, and the attempt that nobody saw the end of is recorded.
--- One that took its worker down at every attempt it has is not tried for ever: what became of it is unknown.
+-- One that took its worker down at the last attempt of its schedule is not tried for ever: what became of it is unknown.
 -- Enqueued ones whose job may be lost go back too (adding a job that still waits changes nothing).
 with dead as (
-  select d.id, d.action_id
+  select d.id, d.attempts - d.attempts_before < coalesce((a.config ->> 'max_attempts')::integer, 8) as goes_on
   from deliveries d
+  left join trigger_actions a on a.id = d.action_id
   where d.state = 'running' and d.lease_until < now()
-  for update skip locked
+  for update of d skip locked
 ),
 lost as (
   update deliveries d
   set
-    state = case when d.attempts < coalesce((a.config ->> 'max_attempts')::integer, 8) then 'pending' else 'unknown' end,
+    state = case when dead.goes_on then 'pending' else 'unknown' end,
+    finished_at = case when dead.goes_on then null else now() end,
     due_at = now(), lease_until = null,
     error_message = 'the worker ' || d.worker_id || ' ended during attempt ' || d.attempts
   from dead
-  left join trigger_actions a on a.id = dead.action_id
   where d.id = dead.id
   returning d.*
 ),

@@ -1,7 +1,6 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi'
 import { bodyLimit } from 'hono/body-limit'
 import { knownChains } from '../chains.ts'
-import type { Problem } from '../conditions/check-conditions.ts'
 import type { Database } from '../db.ts'
 import type { Log } from '../log.ts'
 import { authorize } from './authorize.ts'
@@ -9,7 +8,7 @@ import { addDeliveries } from './deliveries.ts'
 import { addEvents } from './events.ts'
 import { addHealth } from './health.ts'
 import { addMatches } from './matches.ts'
-import { invalid, ProblemError, toResponse } from './problem.ts'
+import { invalid, ProblemError, toProblems, toResponse } from './problem.ts'
 import { addResults } from './results.ts'
 import { addTriggers } from './triggers.ts'
 
@@ -91,15 +90,6 @@ export function createApp(
     },
   })
   return app
-}
-
-function toProblems({ issues }: z.core.$ZodError): Problem[] {
-  return issues.flatMap((issue) => {
-    const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))
-    return issue.code === 'unrecognized_keys'
-      ? issue.keys.map((key) => ({ path: [...path, key], message: issue.message }))
-      : [{ path, message: issue.message }]
-  })
 }
 
 /** The methods that some route has for the path. */

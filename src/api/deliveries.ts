@@ -1,14 +1,43 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
-import { deliveryStates, listDeliveries, readDelivery } from '../store/deliveries-read.ts'
+import {
+  type Change,
+  cancelDelivery,
+  deadStates,
+  retryDeliveries,
+  retryDelivery,
+} from '../store/dead-letters.ts'
+import { type DeliveryRow, deliveryStates, listDeliveries, readDelivery } from '../store/deliveries-read.ts'
 import type { ApiContext } from './app.ts'
 import { bearer, pageResponse, problemResponses, resourceResponse } from './describe.ts'
+import { readJsonBody } from './json-body.ts'
 import { filter, keyPart, listQuery, sendPage } from './list.ts'
-import { notFound } from './problem.ts'
+import { invalid, notFound, ProblemError, toProblems } from './problem.ts'
+
+const narrowing = {
+  trigger_id: filter.id,
+  destination: filter.destination,
+  since: filter.time.openapi({ description: 'Ended since then or, while it has not ended, made since then' }),
+}
 
 const query = listQuery(
-  { trigger_id: filter.id, state: filter.oneOf(deliveryStates) },
+  { state: filter.oneOf(deliveryStates), ...narrowing },
   z.tuple([keyPart.time, keyPart.uuid]),
 )
+
+/** At least one filter, so that an empty object, easily sent by mistake, does not retry everything. */
+const bulkSchema = z
+  .strictObject(
+    { state: filter.oneOf(deadStates), ...narrowing },
+    {
+      error: (issue) =>
+        issue.code === 'unrecognized_keys'
+          ? `unknown; known are ${['state', ...Object.keys(narrowing)].join(', ')}`
+          : 'expected an object',
+    },
+  )
+  .refine((given) => Object.values(given).some((value) => value !== undefined), {
+    error: `expected at least one of ${['state', ...Object.keys(narrowing)].join(', ')}`,
+  })
 
 const time = z.iso.datetime()
 const deliverySchema = z.object({
@@ -20,6 +49,9 @@ const deliverySchema = z.object({
   event_id: z.string(),
   block_time: time,
   action_type: z.enum(['telegram', 'rest', 'mcp']),
+  destination: z.string().nullable().openapi({
+    description: "Host, and port unless it is the default, of the action's URL; null: the action was deleted",
+  }),
   priority: z.int(),
   state: z.enum(deliveryStates),
   attempts: z.int().openapi({ description: 'How many have begun' }),
@@ -34,6 +66,8 @@ const deliverySchema = z.object({
 
 export function addDeliveries(app: OpenAPIHono, { db }: ApiContext): void {
   app.openAPIRegistry.register('Delivery', deliverySchema)
+  app.openAPIRegistry.register('DeadLetterFilter', bulkSchema)
+  app.openAPIRegistry.register('Retried', z.object({ retried: z.int() }))
   app.openAPIRegistry.registerComponent('schemas', 'DeliveryWithResults', {
     allOf: [
       { $ref: '#/components/schemas/Delivery' },
@@ -78,4 +112,58 @@ export function addDeliveries(app: OpenAPIHono, { db }: ApiContext): void {
       return c.json(delivery, 200)
     },
   )
+
+  app.openapi(
+    createRoute({
+      tags: ['deliveries'],
+      security: bearer,
+      method: 'post',
+      path: '/v1/deliveries/retry',
+      summary: 'Retry all failed and unknown deliveries that fit at least one filter',
+      request: {
+        body: {
+          required: true,
+          content: { 'application/json': { schema: { $ref: '#/components/schemas/DeadLetterFilter' } } },
+        },
+      },
+      responses: {
+        200: resourceResponse('Retried', 'How many wait for their turn now'),
+        ...problemResponses,
+      },
+    }),
+    async (c) => {
+      const parsed = bulkSchema.safeParse(await readJsonBody(c))
+      if (!parsed.success) throw invalid('body', toProblems(parsed.error))
+      return c.json({ retried: await retryDeliveries(db, parsed.data) }, 200)
+    },
+  )
+
+  const changes = [
+    ['retry', retryDelivery, 'Retry a failed, unknown or cancelled delivery, with a whole new schedule'],
+    ['cancel', cancelDelivery, 'Cancel a delivery that is pending or enqueued'],
+  ] as const
+  for (const [verb, change, summary] of changes) {
+    app.openapi(
+      createRoute({
+        tags: ['deliveries'],
+        security: bearer,
+        method: 'post',
+        path: `/v1/deliveries/{id}/${verb}`,
+        summary,
+        request: { params: z.object({ id: z.string() }) },
+        responses: { 200: resourceResponse('Delivery', 'The delivery as it is now'), ...problemResponses },
+      }),
+      async (c) => {
+        const { id } = c.req.valid('param')
+        const result = z.guid().safeParse(id).success ? await change(db, id) : undefined
+        return c.json(changedOf(result, id), 200)
+      },
+    )
+  }
+}
+
+function changedOf(result: Change | undefined, id: string): DeliveryRow {
+  if (result === undefined) throw notFound('delivery', id)
+  if ('refused' in result) throw new ProblemError(409, result.refused)
+  return result.changed
 }

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
+import { expectedDestination, expectedTime, parseDestination, parseTime } from '../delivery-filter.ts'
 import type { Page } from '../store/page.ts'
 
 /** Parts of the keys that pages continue after. */
@@ -19,6 +20,11 @@ export const filter = {
     .refine(isStorable, { error: 'expected an id without NUL characters' })
     .optional(),
   uuid: z.guid({ error: 'expected a UUID' }).optional(),
+  time: read(parseTime, expectedTime).optional().openapi({ type: 'string', format: 'date-time' }),
+  destination: read(parseDestination, expectedDestination).optional().openapi({
+    type: 'string',
+    description: 'Host, and port unless it is the default, of the URL that the action has now',
+  }),
   oneOf: <const Name extends string>(names: readonly Name[]) =>
     z.enum(names, { error: `expected one of ${names.join(', ')}` }).optional(),
 }
@@ -60,6 +66,16 @@ function decodeCursor(text: string): unknown {
   } catch {
     return undefined
   }
+}
+
+/** A text that means something to `parse`. */
+function read<Value>(parse: (text: string) => Value | undefined, error: string) {
+  return z.string({ error: `${error}, once` }).transform((text, context) => {
+    const value = parse(text)
+    if (value !== undefined) return value
+    context.addIssue(error)
+    return z.NEVER
+  })
 }
 
 function number(error: string, min: number, max: number) {

@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http'
+import type { z } from '@hono/zod-openapi'
 import { HTTPException } from 'hono/http-exception'
 import type { Problem } from '../conditions/check-conditions.ts'
 import { describeError } from '../errors.ts'
@@ -28,6 +29,16 @@ export class ProblemError extends Error {
 export function invalid(what: string, problems: readonly Problem[]): ProblemError {
   const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`
   return new ProblemError(400, `The ${what} has ${count}.`, { problems })
+}
+
+/** What a schema found wrong, with a problem of its own for each unknown key. */
+export function toProblems({ issues }: z.core.$ZodError): Problem[] {
+  return issues.flatMap((issue) => {
+    const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))
+    return issue.code === 'unrecognized_keys'
+      ? issue.keys.map((key) => ({ path: [...path, key], message: issue.message }))
+      : [{ path, message: issue.message }]
+  })
 }
 
 export function notFound(what: string, id: string): ProblemError {

@@ -38,6 +38,8 @@ export type DeliveryRow = {
   event_id: string
   block_time: Date
   action_type: ActionType
+  /** Host, and port unless it is the default, of the action's URL as it is now; null: there is no such action or URL. */
+  destination: string | null
   priority: number
   state: (typeof deliveryStates)[number]
   attempts: number
@@ -48,6 +50,14 @@ export type DeliveryRow = {
   error_message: string | null
   created_at: Date
   updated_at: Date
+}
+
+/** What a list of deliveries can be narrowed to. `since`: ended since then, or made since then if it has not ended. */
+export type DeliveryFilter = {
+  trigger_id?: string | undefined
+  state?: DeliveryRow['state'] | undefined
+  destination?: string | undefined
+  since?: Date | undefined
 }
 
 /** One attempt at a delivery. */
@@ -87,12 +97,14 @@ export async function listMatches(
 /** A page of deliveries, the newest first. */
 export async function listDeliveries(
   db: Queryable,
-  filter: { trigger_id?: string | undefined; state?: DeliveryRow['state'] | undefined },
+  filter: DeliveryFilter,
   { after, limit }: PageRequest,
 ): Promise<Page<DeliveryRow>> {
   const rows = await selectDeliveries(db, [
     filter.trigger_id,
     filter.state,
+    filter.destination,
+    filter.since,
     after?.[0],
     after?.[1],
     limit + 1,

@@ -6,6 +6,8 @@ export type ClaimedDelivery = {
   id: string
   /** 1 for the first claim. */
   attempts: number
+  /** How many of the attempts came before the present schedule: not 0 once somebody retried the delivery by hand. */
+  attempts_before: number
   trigger_id: string | null
   event_id: string
   block_time: Date

@@ -9,6 +9,7 @@ import { ensureUser, readEnabledTriggers } from '../../src/store/triggers.ts'
 import { sampleEvent } from '../support/events.ts'
 import { insertEvents, setEventStatus } from '../support/insert-events.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
+import { until } from '../support/until.ts'
 
 const token = 'a-token-for-tests'
 const log = createLog({ level: 'silent', format: 'json' }, 'test')
@@ -401,6 +402,197 @@ describe('what happened', () => {
   })
 })
 
+describe('the dead-letter list', () => {
+  /** Seven deliveries of two triggers in several states, by name. Those that have ended did so on the given day of January. */
+  async function insertDeadLetters() {
+    const one = await create({ actions: [action({ url: 'https://a.example/hook' })] })
+    const other = await create({ actions: [action({ url: 'https://b.example:8443/hook' })] })
+    const rows = [
+      ['failed-1', one, 'failed', 5],
+      ['failed-2', one, 'failed', 20],
+      ['failed-3', other, 'failed', 20],
+      ['unknown-1', other, 'unknown', 10],
+      ['cancelled-1', one, 'cancelled', 20],
+      ['succeeded-1', one, 'succeeded', 20],
+      ['pending-1', one, 'pending', undefined],
+    ] as const
+    const ids: Record<string, string> = {}
+    for (const [name, trigger, state, day] of rows) {
+      const { delivery } = await insertDelivery(trigger, { occurrence: name, state })
+      const finishedAt = day === undefined ? null : new Date(Date.UTC(2026, 0, day))
+      await db`update deliveries set finished_at = ${finishedAt}, created_at = '2026-01-02T00:00:00Z', attempts = 8,
+                 due_at = '2026-01-02T00:00:00Z', error_message = 'no' where id = ${delivery}`
+      ids[name] = delivery
+    }
+    return { one, other, ids }
+  }
+  const namesOf = async (query: string) =>
+    (await readAll(`/v1/deliveries?${query}`, 2)).map(({ occurrence }) => occurrence).sort()
+  const inState = async (state: string) =>
+    (await db`select occurrence from deliveries where state = ${state} order by occurrence`).map(
+      ({ occurrence }) => occurrence,
+    )
+
+  test('deliveries are narrowed by state, trigger, destination and the time at which they ended', async () => {
+    const { other } = await insertDeadLetters()
+    expect(await namesOf('state=failed')).toEqual(['failed-1', 'failed-2', 'failed-3'])
+    expect(await namesOf('destination=b.example:8443')).toEqual(['failed-3', 'unknown-1'])
+    expect(await namesOf('destination=B.Example:8443&state=unknown')).toEqual(['unknown-1'])
+    expect(await namesOf('destination=b.example')).toEqual([])
+    expect(await namesOf('state=failed&since=2026-01-20')).toEqual(['failed-2', 'failed-3'])
+    expect(await namesOf('since=2026-01-10T00:00:00.001Z')).toEqual([
+      'cancelled-1',
+      'failed-2',
+      'failed-3',
+      'succeeded-1',
+    ])
+    expect(await namesOf(`since=2026-01-10&trigger_id=${other.id}`)).toEqual(['failed-3', 'unknown-1'])
+    // What has not ended counts from when it was made.
+    expect(await namesOf('since=2026-01-02&state=pending')).toEqual(['pending-1'])
+    expect(await namesOf('since=2026-01-03&state=pending')).toEqual([])
+    const [shown] = (await ask('GET', '/v1/deliveries?state=unknown')).body.data
+    expect(shown.destination).toBe('b.example:8443')
+  })
+
+  test('a destination is the host of the URL as a client would connect to it', async () => {
+    const urls = [
+      'https://receiver.example',
+      'HTTPS://Receiver.Example:443/x',
+      'http://receiver.example:80?x',
+      'http://receiver.example:443/',
+      'https://receiver.example:80/',
+      'https://receiver.example:4430/a:443',
+      'https://receiver.example#x',
+      'https:receiver.example/x',
+      'https:\\\\receiver.example\\x',
+      'https://[::1]:8004?x',
+      'http://a.b:8080/c?d=https://e',
+    ]
+    const made = await create({ actions: urls.map((url) => action({ url })) })
+    const rows =
+      await db`select destination from trigger_actions where trigger_id = ${made.id} order by position`
+    expect(rows.map(({ destination }) => destination)).toEqual(urls.map((url) => new URL(url).host))
+
+    const changed = { ...made, actions: [action({ url: 'https://new.example:1/' })] }
+    expect((await ask('PUT', `/v1/triggers/${made.id}`, changed)).status).toBe(200)
+    expect(await db`select destination from trigger_actions`).toEqual([{ destination: 'new.example:1' }])
+  })
+
+  test('a retried delivery is pending, due now, and wakes the relay; attempts go on counting', async () => {
+    const { ids } = await insertDeadLetters()
+    let wakeUps = 0
+    const { unlisten } = await db.listen('delivery_pending', () => {
+      wakeUps += 1
+    })
+    for (const name of ['failed-1', 'unknown-1', 'cancelled-1']) {
+      const before = Date.now()
+      const { status, body } = await ask('POST', `/v1/deliveries/${ids[name]}/retry`)
+      expect(status, JSON.stringify(body)).toBe(200)
+      expect(body).toMatchObject({ id: ids[name], state: 'pending', attempts: 8, finished_at: null })
+      expect(Math.abs(Date.parse(body.due_at) - before)).toBeLessThan(5_000)
+      const { results: _, ...read } = (await ask('GET', `/v1/deliveries/${ids[name]}`)).body
+      expect(read).toEqual(body)
+    }
+    await until('the relay was woken each time', () => wakeUps === 3)
+    await ask('POST', '/v1/deliveries/retry', { state: 'failed' })
+    await until('the relay was woken by the bulk', () => wakeUps === 4)
+    await unlisten()
+  })
+
+  test('a cancelled delivery says so', async () => {
+    const { ids } = await insertDeadLetters()
+    const { status, body } = await ask('POST', `/v1/deliveries/${ids['pending-1']}/cancel`)
+    expect([status, body.state, body.error_message]).toEqual([200, 'cancelled', 'cancelled on request'])
+    expect(body.finished_at).not.toBeNull()
+  })
+
+  test.each([
+    ['retry', 'pending'],
+    ['retry', 'enqueued'],
+    ['retry', 'running'],
+    ['retry', 'succeeded'],
+    ['cancel', 'running'],
+    ['cancel', 'succeeded'],
+    ['cancel', 'failed'],
+    ['cancel', 'unknown'],
+    ['cancel', 'cancelled'],
+  ])('to %s a delivery that is %s is a 409, and changes nothing', async (verb, state) => {
+    const { delivery } = await insertDelivery(await create(), { state })
+    const read = async () => (await ask('GET', `/v1/deliveries/${delivery}`)).body
+    const before = await read()
+    const { status, body } = await ask('POST', `/v1/deliveries/${delivery}/${verb}`)
+    expect(status).toBe(409)
+    expect(body).toMatchObject({
+      title: 'Conflict',
+      detail: expect.stringContaining(`is ${state}: only one`),
+    })
+    expect(await read()).toEqual(before)
+  })
+
+  test('a delivery whose action was deleted cannot be retried', async () => {
+    const { one, ids } = await insertDeadLetters()
+    await ask('DELETE', `/v1/triggers/${one.id}`)
+    const { status, body } = await ask('POST', `/v1/deliveries/${ids['failed-1']}/retry`)
+    expect([status, body.detail]).toEqual([
+      409,
+      'The action of this delivery was deleted: there is nothing left to run.',
+    ])
+    expect((await ask('POST', '/v1/deliveries/retry', { since: '2026-01-01' })).body).toEqual({ retried: 2 })
+  })
+
+  test.each(['nothing', '00000000-0000-0000-0000-000000000000', '%00'])(
+    'to retry or cancel the delivery %s is a 404',
+    async (id) => {
+      for (const verb of ['retry', 'cancel'])
+        expect((await ask('POST', `/v1/deliveries/${id}/${verb}`)).status).toBe(404)
+    },
+  )
+
+  test.each<[object, string[]]>([
+    [{ state: 'failed' }, ['failed-1', 'failed-2', 'failed-3']],
+    [{ state: 'unknown' }, ['unknown-1']],
+    [{ since: '2026-01-20' }, ['failed-2', 'failed-3']],
+    [{ since: '2026-01-06T00:00:00+01:00' }, ['failed-2', 'failed-3', 'unknown-1']],
+    [{ destination: 'a.example' }, ['failed-1', 'failed-2']],
+    [{ destination: 'b.example:8443', state: 'failed' }, ['failed-3']],
+    [{ destination: 'c.example' }, []],
+  ])('retry of all with %j', async (filter, names) => {
+    await insertDeadLetters()
+    const { status, body } = await ask('POST', '/v1/deliveries/retry', filter)
+    expect([status, body]).toEqual([200, { retried: names.length }])
+    expect(await inState('pending')).toEqual([...names, 'pending-1'].sort())
+  })
+
+  test('retry of all of one trigger', async () => {
+    const { other } = await insertDeadLetters()
+    const { body } = await ask('POST', '/v1/deliveries/retry', { trigger_id: other.id })
+    expect(body).toEqual({ retried: 2 })
+    expect(await inState('pending')).toEqual(['failed-3', 'pending-1', 'unknown-1'])
+  })
+
+  const known = 'state, trigger_id, destination, since'
+  test.each<[unknown, string, string]>([
+    [{}, '', `expected at least one of ${known}`],
+    [[], '', 'expected an object'],
+    [{ until: '2026-01-01' }, 'until', `unknown; known are ${known}`],
+    [{ state: 'cancelled' }, 'state', 'expected one of failed, unknown'],
+    [{ since: 'yesterday' }, 'since', expect.stringContaining('expected a time such as ')],
+    [{ since: 5 }, 'since', expect.stringContaining('expected a time such as ')],
+    [
+      { destination: 'https://a.example/' },
+      'destination',
+      'expected a host, such as example.com or example.com:8443',
+    ],
+    [{ trigger_id: '\0' }, 'trigger_id', 'expected an id without NUL characters'],
+  ])('retry of all with %j is a 400, and retries nothing', async (filter, path, message) => {
+    await insertDeadLetters()
+    const { status, body } = await ask('POST', '/v1/deliveries/retry', filter)
+    expect(status, JSON.stringify(body)).toBe(400)
+    expect(body.errors).toContainEqual({ path, message })
+    expect(await inState('pending')).toEqual(['pending-1'])
+  })
+})
+
 describe('what is refused', () => {
   const problem = (status: number, title: string) => ({
     type: 'about:blank',
@@ -527,6 +719,16 @@ describe('what is refused', () => {
     ['/v1/events?cursor=x', 'cursor', 'expected the next_cursor of the page before'],
     ['/v1/matches?trigger_id=%00', 'trigger_id', 'expected an id without NUL characters'],
     ['/v1/deliveries?state=done', 'state', expect.stringMatching(/^expected one of pending, /)],
+    [
+      '/v1/deliveries?since=today',
+      'since',
+      'expected a time such as 2026-11-20T08:30:00Z, or a day such as 2026-11-20',
+    ],
+    [
+      '/v1/deliveries?destination=https://x/',
+      'destination',
+      'expected a host, such as example.com or example.com:8443',
+    ],
     ['/v1/results?delivery_id=x', 'delivery_id', 'expected a UUID'],
   ])('GET %s is a 400 that names the parameter', async (path, name, message) => {
     const { status, body } = await ask('GET', path)
@@ -642,6 +844,8 @@ describe('what is refused', () => {
           'trigger_id',
           'state',
           'delivery_id',
+          'destination',
+          'since',
           'status',
           'limit',
           'cursor',
@@ -674,7 +878,10 @@ describe('health and description', () => {
       '/healthz',
       '/readyz',
       '/v1/deliveries',
+      '/v1/deliveries/retry',
       '/v1/deliveries/{id}',
+      '/v1/deliveries/{id}/cancel',
+      '/v1/deliveries/{id}/retry',
       '/v1/events',
       '/v1/matches',
       '/v1/results',

@@ -4,6 +4,7 @@ import { createLog } from '../../src/log.ts'
 import { applyMigrations } from '../../src/migrate.ts'
 import { type DeliveryQueue, openQueue } from '../../src/queue.ts'
 import { createShutdown, type Shutdown } from '../../src/shutdown.ts'
+import { cancelDelivery, retryDeliveries, retryDelivery } from '../../src/store/dead-letters.ts'
 import { claimDelivery, sweepDeliveries } from '../../src/store/delivering.ts'
 import { deliver } from '../../worker/deliver.ts'
 import { createHttpClient, type HttpClient } from '../../worker/http.ts'
@@ -253,6 +254,180 @@ describe.each(hasRedis ? ['postgres', 'redis'] : ['postgres'])(
       await allIn('cancelled')
       expect((await deliveries())[0]?.error_message).toBe('its trigger or action was deleted')
       expect(receiver.received).toHaveLength(1)
+    })
+
+    /** The id of the only delivery there is. */
+    const onlyId = async () => {
+      const [row, ...others] = await deliveries()
+      if (row === undefined || others.length > 0) throw new Error('not one delivery')
+      return row.id
+    }
+
+    it('retries at once with the same webhook-id, attempts counted on, and a whole new schedule', async () => {
+      const statuses = [503, 503, 503, 404, 200]
+      receiver.answerWith((_, response) => void response.writeHead(statuses.shift() ?? 500).end())
+      await makeDeliveries(1, { max_attempts: 2, retry_schedule: ['1s'] })
+      await allIn('failed')
+      const [first, second] = await results()
+      // A pause that is shorter than the relay's poll is kept all the same.
+      expect(second?.executed_at - first?.executed_at).toBeGreaterThan(850)
+      expect(second?.executed_at - first?.executed_at).toBeLessThan(3000)
+      const id = await onlyId()
+      expect(receiver.received).toHaveLength(2)
+
+      expect(await retryDelivery(db, id)).toMatchObject({
+        changed: { id, state: 'pending', attempts: 2, finished_at: null, error_message: null },
+      })
+      // The third attempt is the first of its schedule: it may be tried again, although max_attempts is 2.
+      await until('it failed again', async () => (await deliveries())[0]?.attempts === 4)
+      await allIn('failed')
+
+      await retryDelivery(db, id)
+      await allIn('succeeded')
+      expect(receiver.received.map(({ headers }) => headers['webhook-id'])).toEqual(Array(5).fill(id))
+      expect(await results()).toMatchObject([
+        { retry_count: 0, status: 'retrying' },
+        { retry_count: 1, status: 'failed' },
+        { retry_count: 2, status: 'retrying' },
+        { retry_count: 3, status: 'failed', response_data: { status: 404 } },
+        { retry_count: 4, status: 'success' },
+      ])
+    })
+
+    it('waits as the schedule of the action says', async () => {
+      receiver.answerWith((_, response) => void response.writeHead(503).end())
+      await makeDeliveries(1, { retry_schedule: ['2h', '10m'] })
+      for (const [attempts, pauseMs] of [
+        [1, 7_200_000],
+        [2, 600_000],
+        [3, 600_000],
+      ] as const) {
+        const [row] = await until(`attempt ${attempts} failed`, async () => {
+          const rows = await deliveries()
+          return rows[0]?.attempts === attempts && rows[0].state === 'pending' && rows
+        })
+        expect(row?.due_in_ms).toBeGreaterThan(pauseMs * 0.9 - 10_000)
+        expect(row?.due_in_ms).toBeLessThan(pauseMs * 1.1)
+        await db`update deliveries set due_at = now()`
+        await db`select pg_notify('delivery_pending', '')`
+      }
+    })
+
+    it('counts the attempts that workers died in by schedule too; what is unknown can be retried', async () => {
+      await makeDeliveries(1)
+      await allIn('succeeded')
+      const id = await onlyId()
+      const dieDuringAttempt = (attempt: number) =>
+        db`update deliveries set state = 'running', attempts = ${attempt}, attempts_before = 8, worker_id = 'dead-worker',
+             started_at = now(), finished_at = null, lease_until = now() - interval '1 second'`
+      await dieDuringAttempt(15)
+      await sweepDeliveries(db, [60_000])
+      await db`select pg_notify('delivery_pending', '')`
+      await until('attempt 16 was made', async () => (await deliveries())[0]?.attempts === 16)
+      await allIn('succeeded')
+
+      await dieDuringAttempt(16)
+      await sweepDeliveries(db, [60_000])
+      await allIn('unknown')
+      expect(await db`select finished_at from deliveries`).toEqual([{ finished_at: expect.any(Date) }])
+      expect(await retryDelivery(db, id)).toMatchObject({ changed: { attempts: 16 } })
+      await allIn('succeeded')
+      expect((await deliveries())[0]?.attempts).toBe(17)
+    })
+
+    it('retries all in batches, each once, also those that fail again meanwhile', async () => {
+      receiver.answerWith((_, response) => void response.writeHead(404).end())
+      await makeDeliveries(30)
+      await allIn('failed')
+      const filter = { since: new Date(0) }
+      expect(await retryDeliveries(db, filter, { batch: 7 })).toBe(30)
+      await until('all have failed again', async () =>
+        (await deliveries()).every(({ state, attempts }) => state === 'failed' && attempts === 2),
+      )
+      receiver.answerWith((_, response) => void response.writeHead(204).end())
+      expect(await retryDeliveries(db, filter)).toBe(30)
+      await allIn('succeeded')
+      expect(new Set(receiver.received.map(({ headers }) => headers['webhook-id'])).size).toBe(30)
+      expect(receiver.received).toHaveLength(30)
+      expect(await retryDeliveries(db, filter)).toBe(0)
+      expect(await results()).toHaveLength(90)
+    })
+
+    it('retries once what several people retry at the same time', async () => {
+      receiver.answerWith((_, response) => void response.writeHead(404).end())
+      await makeDeliveries(50)
+      await allIn('failed')
+      receiver.answerWith((_, response) => void response.writeHead(204).end())
+      const counts = await Promise.all(
+        Array.from({ length: 4 }, () => retryDeliveries(db, { state: 'failed' }, { batch: 10 })),
+      )
+      expect(counts.reduce((sum, count) => sum + count, 0)).toBe(50)
+      await allIn('succeeded')
+      expect(receiver.received).toHaveLength(50)
+    })
+
+    it('sends nothing for what was cancelled while it waited, and sends it when it is retried', async () => {
+      receiver.answerWith((_, response) => void response.writeHead(503).end())
+      await makeDeliveries(1)
+      await until('it waits for its second attempt', async () => {
+        const [row] = await deliveries()
+        return row?.state === 'pending' && row.attempts === 1
+      })
+      const id = await onlyId()
+      expect(await cancelDelivery(db, id)).toMatchObject({
+        changed: { state: 'cancelled', error_message: 'cancelled on request', finished_at: expect.any(Date) },
+      })
+      receiver.answerWith((_, response) => void response.writeHead(204).end())
+      await db`update deliveries set due_at = now()`
+      expect(await relayDue(db, queue)).toBe(0)
+      await work('worker-2')(id, 'job')
+      expect(receiver.received).toHaveLength(0)
+      await retryDelivery(db, id)
+      await allIn('succeeded')
+      expect(receiver.received).toHaveLength(1)
+    })
+
+    it('finds nothing to do in the job of a cancelled delivery; a retry with the same job id is run', async () => {
+      await makeDeliveries(1)
+      await allIn('succeeded')
+      const id = await onlyId()
+      receiver.answerWith((_, response) => void response.writeHead(204).end())
+      await db`truncate action_results`
+      await db`update deliveries set state = 'enqueued', enqueued_at = now(), attempts = 0, finished_at = null`
+      expect(await cancelDelivery(db, id)).toMatchObject({ changed: { state: 'cancelled' } })
+      await queue.add([{ id, attempts: 0, priority: 1 }])
+      await until('the queue is empty', async () => (await queue.depth()) === 0)
+      expect(receiver.received).toHaveLength(0)
+      await retryDelivery(db, id)
+      await allIn('succeeded')
+      expect(receiver.received).toHaveLength(1)
+    })
+
+    it('refuses to retry or cancel what runs, has succeeded, or has lost its action, and changes nothing', async () => {
+      let answer = () => {}
+      receiver.answerWith((_, response) => {
+        answer = () => void response.writeHead(204).end()
+      })
+      await makeDeliveries(1)
+      await until('it runs', () => receiver.received.length === 1)
+      const id = await onlyId()
+      expect(await cancelDelivery(db, id)).toEqual({ refused: expect.stringContaining('is running') })
+      expect(await retryDelivery(db, id)).toEqual({ refused: expect.stringContaining('is running') })
+      answer()
+      await allIn('succeeded')
+      expect(await cancelDelivery(db, id)).toEqual({ refused: expect.stringContaining('is succeeded') })
+      expect(await retryDelivery(db, id)).toEqual({ refused: expect.stringContaining('is succeeded') })
+
+      await db`update deliveries set state = 'failed'`
+      await db`delete from triggers`
+      expect(await retryDelivery(db, id)).toEqual({ refused: expect.stringContaining('was deleted') })
+      expect(await retryDeliveries(db, { state: 'failed' })).toBe(0)
+      expect(await results()).toHaveLength(1)
+      const nobody = '00000000-0000-4000-8000-000000000000'
+      expect([await retryDelivery(db, nobody), await cancelDelivery(db, nobody)]).toEqual([
+        undefined,
+        undefined,
+      ])
     })
 
     it('loses nothing when the relay dies between adding jobs and committing', async () => {

@@ -52,6 +52,19 @@ test('what is left out has its default', () => {
   })
 })
 
+test('there are as many attempts as the schedule has room for, unless max_attempts says otherwise', () => {
+  const configOf = (config: object) => {
+    const result = parseTriggerDocument(withConfig(config), knownChains)
+    if ('problems' in result) throw new Error(JSON.stringify(result.problems))
+    return result.ok.actions[0]?.config
+  }
+  const retry_schedule = ['5s', '30m', '24h']
+  expect(configOf({ retry_schedule })).toMatchObject({ retry_schedule, max_attempts: 4 })
+  expect(configOf({ retry_schedule, max_attempts: 20 })).toMatchObject({ retry_schedule, max_attempts: 20 })
+  expect(configOf({ retry_schedule: Array(19).fill('1s') })?.max_attempts).toBe(20)
+  expect(configOf({})).not.toHaveProperty('retry_schedule')
+})
+
 test('a document without conditions is every event of the registry; without actions it is nothing', () => {
   expect(problemsOf({ ...document, conditions: [] })).toEqual([])
   expect(problemsOf({ ...document, actions: [] })).toEqual([
@@ -190,6 +203,31 @@ describe('each wrong field is named with what was expected', () => {
       'attempts',
       withConfig({ max_attempts: 21 }),
       'actions[0].config.max_attempts: expected a whole number from 1 to 20; found 21',
+    ],
+    [
+      'a schedule that is none',
+      withConfig({ retry_schedule: '5s' }),
+      'actions[0].config.retry_schedule: expected a list of 1 to 19 pauses, such as ["5s", "5m", "2h"]; found "5s"',
+    ],
+    [
+      'an empty schedule',
+      withConfig({ retry_schedule: [] }),
+      'actions[0].config.retry_schedule: expected a list of 1 to 19 pauses, such as ["5s", "5m", "2h"]; found []',
+    ],
+    [
+      'a schedule without end',
+      withConfig({ retry_schedule: Array(20).fill('1s') }),
+      expect.stringMatching(/^actions\[0\].config.retry_schedule: expected a list of 1 to 19 pauses, /),
+    ],
+    [
+      'a pause that is too long',
+      withConfig({ retry_schedule: ['5s', '25h'] }),
+      'actions[0].config.retry_schedule[1]: expected a pause from 1s to 24h, such as 30s, 5m or 2h; found "25h"',
+    ],
+    [
+      'a pause that is a number',
+      withConfig({ retry_schedule: [5] }),
+      'actions[0].config.retry_schedule[0]: expected a pause from 1s to 24h, such as 30s, 5m or 2h; found 5',
     ],
     [
       'body of a GET',

@@ -1,0 +1,12 @@
+-- Delivery $1 is cancelled, if it has not begun. The job that it may have finds nothing to do.
+with cancelled as (
+  update deliveries d
+  set state = 'cancelled', finished_at = now(), error_message = 'cancelled on request'
+  where d.id = $1 and d.state in ('pending', 'enqueued')
+  returning d.*
+)
+select
+  d.id, d.match_id, d.trigger_id, d.action_id, d.occurrence, d.event_id, d.block_time, d.action_type, a.destination, d.priority, d.state,
+  d.attempts, d.due_at, d.enqueued_at, d.started_at, d.finished_at, d.error_message, d.created_at, d.updated_at
+from cancelled d
+left join trigger_actions a on a.id = d.action_id

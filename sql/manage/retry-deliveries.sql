@@ -1,0 +1,36 @@
+-- One batch of deliveries in state $1, the oldest first, gets a whole new schedule each. $2 trigger, $3 destination, $4 the time since
+-- which it ended (each null: any), $5 and $6 created_at and id of the last delivery of the batch before (null: the first batch):
+-- one that has failed again meanwhile is not retried twice. $7 how many at most. Wakes the relay. What somebody else is changing at
+-- this moment is left to them.
+with chosen as (
+  select d.id, d.created_at
+  from deliveries d
+  where d.state = $1
+    and d.action_id is not null
+    and ($2::text is null or d.trigger_id = $2)
+    and ($3::text is null or d.action_id = any (array(select x.id from trigger_actions x where x.destination = $3)))
+    and ($4::timestamptz is null or d.finished_at >= $4)
+    and ($5::text is null or (d.created_at, d.id) > ($5::text::timestamptz, $6::text::uuid))
+  order by d.created_at, d.id
+  limit $7
+  for update skip locked
+),
+retried as (
+  update deliveries d
+  set state = 'pending', due_at = now(), attempts_before = d.attempts, finished_at = null, error_message = null
+  from chosen
+  where d.id = chosen.id
+  returning d.id
+),
+woken as (
+  select count(pg_notify('delivery_pending', '')) as notified where exists (select from retried)
+)
+select
+  (select count(*) from retried) as retried,
+  (select notified from woken) as notified,
+  (
+    select array[c.created_at::text, c.id::text]
+    from chosen c
+    order by c.created_at desc, c.id desc
+    limit 1
+  ) as last_key
