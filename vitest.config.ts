@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
+    // Most of the time is waiting, for processes to start and for leases to run out: two files at a time also on one core.
+    maxWorkers: 2,
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
       {
@@ -18,8 +20,7 @@ export default defineConfig({
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: ['test/support/global-postgres.ts'],
-          // Whole stacks of processes on two cores: one at a time, so that what is measured is the system and not the neighbour.
-          fileParallelism: false,
+          // Whole stacks of processes, killed and started again.
           testTimeout: 180_000,
           hookTimeout: 120_000,
         },
