@@ -1,9 +1,13 @@
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { cancelCommand, listCommand, retryCommand, showCommand } from './commands/deliveries.ts'
 import { runDoctor } from './commands/doctor.ts'
 import { applyCommand, rollbackCommand, statusCommand, verifyCommand } from './commands/migrate.ts'
 import { runRoles } from './commands/run-roles.ts'
 import { loadEnvironmentFile } from './config.ts'
+import { expectedDestination, expectedTime, parseDestination, parseTime } from './delivery-filter.ts'
 import { describeError, UserError } from './errors.ts'
+import { deadStates } from './store/dead-letters.ts'
+import { deliveryStates } from './store/deliveries-read.ts'
 import { type RoleName, roleNames } from './supervise.ts'
 
 /** Runs the `tocsin` command. Exit codes: 0 done, 1 something failed or was found wrong, 2 a setting or argument must be mended. */
@@ -82,6 +86,8 @@ function createProgram(): Command {
     .option('--json')
     .action(rollbackCommand)
 
+  addDeliveries(program.command('deliveries').description('what was sent, what failed, and sending it again'))
+
   program
     .command('doctor')
     .description('check everything that Tocsin needs, and say what to do about what is wrong')
@@ -89,6 +95,58 @@ function createProgram(): Command {
     .action(runDoctor)
 
   return program
+}
+
+function addDeliveries(deliveries: Command): void {
+  const trigger = new Option('--trigger <id>', 'of this trigger')
+  const destination = new Option(
+    '--destination <host>',
+    'to this host, such as example.com or example.com:8443',
+  ).argParser(reader(parseDestination, expectedDestination))
+  const since = new Option(
+    '--since <time>',
+    'ended since then, or made since then if it has not ended: 2026-11-20, or 2026-11-20T08:30:00Z',
+  ).argParser(reader(parseTime, expectedTime))
+
+  deliveries
+    .command('list')
+    .description('deliveries, the newest first')
+    .addOption(new Option('--state <state>', 'in this state').choices(deliveryStates))
+    .addOption(trigger)
+    .addOption(destination)
+    .addOption(since)
+    .option('--limit <number>', 'how many at most', wholeNumber(1, 100_000), 50)
+    .option('--json')
+    .action(listCommand)
+  deliveries
+    .command('show <id>')
+    .description('one delivery with every attempt at it')
+    .option('--json')
+    .action(showCommand)
+  deliveries
+    .command('retry [id]')
+    .description(
+      'send one again, or all failed and unknown ones that fit, each with a new schedule of attempts',
+    )
+    .addOption(new Option('--state <state>', 'only these').choices(deadStates))
+    .addOption(trigger)
+    .addOption(destination)
+    .addOption(since)
+    .option('--json')
+    .action(retryCommand)
+  deliveries
+    .command('cancel <id>')
+    .description('do not send one that is still pending or enqueued')
+    .option('--json')
+    .action(cancelCommand)
+}
+
+function reader<Value>(parse: (text: string) => Value | undefined, expected: string) {
+  return (text: string): Value => {
+    const value = parse(text)
+    if (value === undefined) throw new InvalidArgumentError(`E${expected.slice(1)}.`)
+    return value
+  }
 }
 
 function wholeNumber(min: number, max: number) {

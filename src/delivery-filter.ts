@@ -7,7 +7,10 @@ export const expectedDestination = 'expected a host, such as example.com or exam
 
 /** A time as people and machines write it; a day alone is its midnight in UTC. `undefined`: it is none. */
 export function parseTime(text: string): Date | undefined {
-  return timeSchema.safeParse(text).success ? new Date(text) : undefined
+  if (!timeSchema.safeParse(text).success) return undefined
+  const time = new Date(text)
+  // Postgres counts no year 0.
+  return time.getUTCFullYear() > 0 ? time : undefined
 }
 
 /** The host of an action's URL, with its port unless that is the default, as deliveries are narrowed to it. `undefined`: it is none. */
