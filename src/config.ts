@@ -10,9 +10,16 @@ export type ConfiguredChain = Chain & { startBlock: number; rpcUrl: string; wsUr
 export type Config = ReturnType<typeof loadConfig>
 
 const url = (protocols: string[]) =>
-  z.string().refine((value) => URL.canParse(value) && protocols.includes(new URL(value).protocol), {
-    error: `expected a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
-  })
+  z
+    .string()
+    .refine((value) => protocols.some((protocol) => value.toLowerCase().startsWith(`${protocol}//`)), {
+      error: `expected a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
+      abort: true,
+    })
+    .refine((value) => URL.canParse(value), {
+      error:
+        'cannot be read as a URL. In a user name or password, write # / ? @ : % as %23 %2F %3F %40 %3A %25',
+    })
 
 const integer = (min: number, max: number) =>
   z
@@ -82,7 +89,8 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
       continue
     }
     const chainId = Number(name.slice(prefix.length))
-    if (!knownChains.some((chain) => chain.id === chainId)) {
+    // Only as it is usually written: 0x1 and 01 are the same number, and would set one chain twice.
+    if (!knownChains.some((chain) => chain.id === chainId && name === `${prefix}${chainId}`)) {
       problems.push(`${name}: no registries are known on that chain. Known chain ids: ${knownChainIds()}`)
       continue
     }

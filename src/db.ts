@@ -22,12 +22,17 @@ export function openDatabase(url: string, options: { name: string; connectionsMa
   })
 }
 
+/** postgres.js gives up on a port that does not answer, but asks one that closes every connection again and again. */
+const checkMaxMs = 15_000
+
 /**
  * Checks once that the database answers.
  *
  * @throws UserError in one sentence, without the password, when it does not.
  */
 export async function checkDatabase(db: Database, url: string): Promise<void> {
+  // Ending it also ends the query, which would otherwise keep whoever closes the pool waiting.
+  const timer = setTimeout(() => void db.end({ timeout: 0 }), checkMaxMs)
   try {
     await db`select 1`
   } catch (error) {
@@ -47,8 +52,12 @@ export async function checkDatabase(db: Database, url: string): Promise<void> {
                 'EHOSTUNREACH',
               ].includes(code)
             ? `no Postgres answers there (${code}). Start it, or correct DATABASE_URL`
-            : (error as Error).message
+            : code === 'CONNECTION_DESTROYED' || code === 'CONNECTION_ENDED'
+              ? 'something listens there, but does not answer as Postgres does. Wait until it is up, or correct DATABASE_URL'
+              : (error as Error).message
     throw new UserError(`Cannot use the database at ${host}${pathname}: ${hint}.`, { cause: error })
+  } finally {
+    clearTimeout(timer)
   }
 }
 

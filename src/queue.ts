@@ -123,7 +123,15 @@ function redisConnection(url: string): ConnectionOptions {
 async function checkRedis(url: string): Promise<void> {
   const { host } = new URL(url)
   const redis = new Redis(url, { lazyConnect: true, retryStrategy: () => null, connectTimeout: 5_000 })
-  redis.on('error', () => {})
+  // The reason comes as an event; the call that fails only says that the connection is closed.
+  let reason: unknown
+  redis.on('error', (error) => {
+    reason ??= error
+  })
+  const impatient = setTimeout(() => {
+    reason ??= new Error('no answer in 10 s')
+    redis.disconnect()
+  }, 10_000)
   try {
     await redis.connect()
     const [, policy] = (await redis.config('GET', 'maxmemory-policy').catch(() => [])) as string[]
@@ -134,10 +142,14 @@ async function checkRedis(url: string): Promise<void> {
     }
   } catch (error) {
     if (error instanceof UserError) throw error
+    const why = describeError(reason ?? error)
     throw new UserError(
-      `REDIS_URL: no Redis answers at ${host} (${describeError(error)}). Start it, correct REDIS_URL, or unset it to queue in Postgres.`,
+      /^(WRONGPASS|NOAUTH|ERR AUTH)/.test(why)
+        ? `REDIS_URL: Redis at ${host} refuses the user or the password (${why}). Correct REDIS_URL.`
+        : `REDIS_URL: no Redis answers at ${host} (${why}). Start it, correct REDIS_URL, or unset it to queue in Postgres.`,
     )
   } finally {
+    clearTimeout(impatient)
     redis.disconnect()
   }
 }

@@ -36,7 +36,8 @@ export async function runRole(
     process.exit(exitCode)
   }
   const fail = (error: unknown) => {
-    const message = describeError(error)
+    // The sentence of a UserError is whole; its cause would only repeat it in a library's words.
+    const message = error instanceof UserError ? error.message : describeError(error)
     // A supervisor says it in its own words; alone, this process does.
     const told = tell({ type: 'failed', message })
     if (error instanceof UserError) told || process.stderr.write(`${message}\n`)

@@ -26,8 +26,6 @@ export type SuperviseOptions = {
   shutdown: Shutdown
   /** A file descriptor for what the roles print; without it they print where we do. */
   output?: number
-  /** Called when a role fails for a reason that a person must mend, after it had been ready once. */
-  onFatal(error: UserError): void
 }
 
 /** The pause before a role that ended is started again doubles up to this. */
@@ -40,7 +38,8 @@ const stopMaxMs = 17_000
  * Starts roles as child processes and keeps them running until shutdown.
  *
  * @returns what each role said when it was ready, once all are.
- * @throws UserError when a role cannot start for a reason that a person must mend.
+ * @throws UserError when a role cannot start for a reason that a person must mend. Once it has been ready, its settings are
+ *   known to be right: the same reason then means that something else is away (Postgres, an endpoint), and it is tried again.
  */
 export async function superviseRoles(
   options: SuperviseOptions,
@@ -54,6 +53,7 @@ export async function superviseRoles(
 function superviseRole(role: RoleName, options: SuperviseOptions): Promise<Record<string, unknown>> {
   const { log, shutdown } = options
   let restarts = 0
+  let wasReady = false
   let child: ChildProcess
   let exited: Promise<unknown>
 
@@ -67,29 +67,23 @@ function superviseRole(role: RoleName, options: SuperviseOptions): Promise<Recor
 
   return new Promise((resolve, reject) => {
     const start = () => {
-      let failure = `${role} ended`
+      let reason: string | undefined
       child = startRole(role, options)
       exited = child.exitCode === null ? once(child, 'exit') : Promise.resolve()
       child.on('message', (message: RoleMessage) => {
-        if (message.type === 'failed') failure = message.message
+        if (message.type === 'failed') reason = message.message
         else {
           restarts = 0
+          wasReady = true
           resolve(message.detail)
         }
       })
       child.on('exit', (code, signal) => {
         if (shutdown.signal.aborted) return
-        if (code === 2) {
-          const error = new UserError(failure)
-          reject(error)
-          return options.onFatal(error)
-        }
+        if (code === 2 && !wasReady) return reject(new UserError(reason ?? `${role} cannot start`))
         const pauseMs = Math.min(500 * 2 ** restarts, restartPauseMaxMs)
         restarts += 1
-        log.error(
-          { role, code, signal, reason: failure, restart_in_ms: pauseMs },
-          'a role ended; starting it again',
-        )
+        log.error({ code, signal, reason, restart_in_ms: pauseMs }, `${role} ended; starting it again`)
         const timer = setTimeout(start, pauseMs)
         shutdown.add(() => clearTimeout(timer))
       })

@@ -11,6 +11,7 @@ import { createScratchDatabase } from '../dev/scratch-database.ts'
 import { startAnvil } from '../dev/start-anvil.ts'
 import { startWebhookReceiver } from '../dev/webhook-receiver.ts'
 import { UserError } from '../errors.ts'
+import { findFreePort } from '../free-port.ts'
 import { openInstallation } from '../installation.ts'
 import { createLog } from '../log.ts'
 import { applyMigrations } from '../migrate.ts'
@@ -62,10 +63,6 @@ export async function runDemo(options: Options): Promise<void> {
     shutdown.add(() => closeSync(output))
     screen.say(`Starting ${roleNames.join(', ')} (their logs: ${logFile}) …`)
 
-    let fail: (error: Error) => void = () => {}
-    const failed = new Promise<never>((_, reject) => {
-      fail = reject
-    })
     const token = config.api.token ?? crypto.randomUUID()
     const ready = await superviseRoles({
       roles: roleNames,
@@ -74,14 +71,14 @@ export async function runDemo(options: Options): Promise<void> {
         DATABASE_URL: databaseUrl,
         RPC_URL_31337: chain.rpcUrl,
         WS_URL_31337: chain.wsUrl,
-        TOCSIN_API_PORT: '0',
+        // Chosen here and not by the API, so that it is the same after a restart.
+        TOCSIN_API_PORT: `${await findFreePort()}`,
         TOCSIN_API_TOKEN: token,
         TOCSIN_LOG_FORMAT: 'json',
       },
       log: createLog({ level: options.json ? 'error' : 'warn', format: config.log.format }, 'demo'),
       shutdown,
       output,
-      onFatal: fail,
     })
     const api = String(ready.api?.url)
     await createTriggers(api, token, demoTriggers(chainId, receiver.url))
@@ -108,7 +105,7 @@ export async function runDemo(options: Options): Promise<void> {
       shutdown.signal,
       (count) => options.once === true && count.succeeded >= enoughDeliveries,
     )
-    await Promise.race([watching, failed, playing.then(() => watching)])
+    await Promise.race([watching, playing.then(() => watching)])
     if (shutdown.signal.aborted) return
 
     await stopPlaying()
@@ -136,12 +133,25 @@ function onlyThisChain(chainIds: readonly number[]): Record<string, undefined> {
 
 async function createTriggers(api: string, token: string, documents: readonly unknown[]): Promise<void> {
   for (const document of documents) {
-    const response = await fetch(`${api}/v1/triggers`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      body: JSON.stringify(document),
-    })
+    const response = await post(`${api}/v1/triggers`, token, document)
     if (!response.ok) throw new Error(`The API refused a trigger of the demo: ${await response.text()}`)
+  }
+}
+
+/** Once more for a while when nobody answers: an API that was killed is on its way back. */
+async function post(url: string, token: string, document: unknown): Promise<Response> {
+  const deadline = performance.now() + settleMaxMs
+  for (;;) {
+    try {
+      return await fetch(url, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        body: JSON.stringify(document),
+      })
+    } catch (error) {
+      if (performance.now() > deadline) throw error
+      await delay(100)
+    }
   }
 }
 

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { loadConfig } from '../config.ts'
 import { UserError } from '../errors.ts'
@@ -21,18 +22,13 @@ export function runRoles(roles: readonly RoleName[]): Promise<void> {
     )
     log.info({ embedded, roles }, 'starting')
 
-    let fail: (error: UserError) => void = () => {}
-    const failed = new Promise<never>((_, reject) => {
-      fail = reject
-    })
-    failed.catch(() => {})
     const environment = { DATABASE_URL: databaseUrl }
-    const ready = await superviseRoles({ roles, environment, log, shutdown, onFatal: fail })
+    const ready = await superviseRoles({ roles, environment, log, shutdown })
     const token = config.api.token === undefined ? join(config.home, 'api-token') : 'TOCSIN_API_TOKEN'
     log.info(
       { roles, ...(ready.api === undefined ? {} : { api: ready.api.url, api_token_in: token }) },
       'all roles are ready',
     )
-    await failed
+    await once(shutdown.signal, 'abort')
   })
 }

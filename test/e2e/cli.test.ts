@@ -80,6 +80,19 @@ describe('a mistake of the user is one clear text and exit code 2', () => {
     }
   })
 
+  it('something else than Postgres where the database should be', async () => {
+    const other = createTcpServer((socket) => socket.on('error', () => {}).end('no')).listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const { port } = other.address() as AddressInfo
+    try {
+      expect(
+        await refusal(['migrate', 'status'], { DATABASE_URL: `postgres://a:b@127.0.0.1:${port}/x` }),
+      ).toContain('does not answer as Postgres does')
+    } finally {
+      other.close()
+    }
+  })
+
   it('a Redis that is not there', async () => {
     const message = await refusal(['worker'], { REDIS_URL: 'redis://127.0.0.1:9' })
     expect(message).toContain('REDIS_URL: no Redis answers at 127.0.0.1:9')

@@ -46,6 +46,11 @@ describe('loadConfig', () => {
 
   it.each([
     [{ DATABASE_URL: 'mysql://x' }, 'DATABASE_URL: expected a URL that begins with postgres://'],
+    [
+      { DATABASE_URL: 'postgres://u:p#w@host/db' },
+      'DATABASE_URL: cannot be read as a URL. In a user name or',
+    ],
+    [{ RPC_URL_0x1: 'https://rpc.example' }, 'RPC_URL_0x1: no registries are known on that chain'],
     [{ REDIS_URL: 'nonsense' }, 'REDIS_URL: expected a URL that begins with redis://'],
     [{ TOCSIN_API_PORT: '80a' }, 'TOCSIN_API_PORT: expected a whole number from 0 to 65535'],
     [{ TOCSIN_API_TOKEN: 'short' }, 'TOCSIN_API_TOKEN: expected at least 16 characters'],
