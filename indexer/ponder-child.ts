@@ -41,10 +41,12 @@ const notable = [
 export async function startPonder(options: {
   schema: string
   databaseUrl: string
+  /** Set in its environment, on top of ours. */
+  environment: Record<string, string>
   scrub: Scrub
   log: Log
 }): Promise<PonderChild> {
-  const { schema, databaseUrl, scrub, log } = options
+  const { schema, databaseUrl, environment, scrub, log } = options
   const port = await findFreePort()
   const child = spawn(
     process.execPath,
@@ -57,6 +59,7 @@ export async function startPonder(options: {
     {
       cwd: root,
       env: childEnvironment({
+        ...environment,
         DATABASE_URL: databaseUrl,
         PONDER_TELEMETRY_DISABLED: 'true',
         // Ponder prefers these to what it is told on its command line.

@@ -2,6 +2,7 @@ import { checkDatabase, openDatabase } from '../src/db.ts'
 import { UserError } from '../src/errors.ts'
 import { type Common, runRole } from '../src/role.ts'
 import { checkRpcs } from './check-rpc.ts'
+import { startHeadRelay } from './head-relay.ts'
 import { ponderSchemaName } from './schema-name.ts'
 import { createScrub } from './scrub.ts'
 import { supervisePonder } from './supervise-ponder.ts'
@@ -24,8 +25,23 @@ async function startIndexer({ config, log, shutdown }: Common): Promise<Record<s
 
   const schema = await ponderSchemaName(chains)
   const urls = chains.flatMap(({ rpcUrl, wsUrl }) => (wsUrl === undefined ? [rpcUrl] : [rpcUrl, wsUrl]))
+  const relay = await startHeadRelay(chains, log)
+  shutdown.add(relay.close)
+  // Ponder hears of new blocks from the relay, and never sees the WebSocket URLs.
+  const environment = Object.fromEntries(
+    chains.flatMap(({ id, wsUrl }) => (wsUrl === undefined ? [] : [[`WS_URL_${id}`, relay.urlOf(id)]])),
+  )
   await supervisePonder(
-    { chains, db, databaseUrl, schema, scrub: createScrub([databaseUrl, ...urls]), log, shutdown },
+    {
+      chains,
+      db,
+      databaseUrl,
+      schema,
+      environment,
+      scrub: createScrub([databaseUrl, ...urls]),
+      log,
+      shutdown,
+    },
     // Thrown where nobody catches it, so that the role ends as it does for any other failure.
     (error) =>
       queueMicrotask(() => {

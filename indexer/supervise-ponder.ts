@@ -16,6 +16,8 @@ export type PonderOptions = {
   db: Database
   databaseUrl: string
   schema: string
+  /** For Ponder only, on top of ours. */
+  environment: Record<string, string>
   scrub: Scrub
   log: Log
   shutdown: Shutdown
