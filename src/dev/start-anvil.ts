@@ -104,7 +104,11 @@ async function start(options: AnvilOptions & { port: number }): Promise<LocalCha
     port,
     pid,
     call: (method, params) => call(rpcUrl, method, params),
-    stop: () => stop(guard, ended),
+    stop: async () => {
+      await stop(guard, ended)
+      // A guard that was killed could not end its program.
+      if (guard.signalCode !== null) endProcess(pid)
+    },
   }
 }
 
@@ -113,6 +117,14 @@ async function stop(guard: ChildProcess, ended: Promise<void>): Promise<void> {
   guard.ref()
   guard.kill('SIGTERM')
   await ended
+}
+
+function endProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
 }
 
 /** The program itself: the wrapper that npm puts before it would stay between us and it. */

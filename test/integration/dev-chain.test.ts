@@ -1,4 +1,4 @@
-import { type ChildProcess, fork, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
@@ -169,6 +169,14 @@ describe('startAnvil', () => {
     await chain.stop()
     await chain.stop()
     expect(isAlive(chain.pid)).toBe(false)
+  })
+
+  test('leaves nothing behind after stop when its guard was killed with -9', async () => {
+    const chain = await startAnvil()
+    const guard = Number(execFileSync('ps', ['-o', 'ppid=', '-p', String(chain.pid)], { encoding: 'utf8' }))
+    process.kill(guard, 'SIGKILL')
+    await chain.stop()
+    await until('anvil to end', () => !isAlive(chain.pid), 2000)
   })
 
   test('ends within 2 s when its parent is killed with -9', async () => {
