@@ -3,8 +3,8 @@ import { createClient, HttpRequestError, http, TimeoutError, webSocket } from 'v
 import { getBlockNumber, getChainId } from 'viem/actions'
 import type { ConfiguredChain } from '../src/config.ts'
 import { UserError } from '../src/errors.ts'
-
 import type { Log } from '../src/log.ts'
+import { within } from '../src/within.ts'
 
 type Endpoint = Pick<ConfiguredChain, 'id' | 'name' | 'rpcUrl' | 'wsUrl'>
 
@@ -56,14 +56,15 @@ async function findWebSocketProblem({ id, name, wsUrl }: Endpoint, log: Log): Pr
   const transport = webSocket(wsUrl, { timeout: 4000, retryCount: 0, reconnect: false, keepAlive: false })
   const client = createClient({ transport })
   try {
-    const chainId = await getChainId(client)
+    // A server that accepts and says nothing more would be waited for without end.
+    const chainId = await within(patienceMs, getChainId(client))
     if (chainId === id) return undefined
     return `WS_URL_${id}: ${host} serves chain ${chainId}, not ${id} (${name}). Correct the URL.`
   } catch {
     log.warn({ chain: id, host }, `WS_URL_${id} does not answer; new blocks are asked for instead`)
     return undefined
   } finally {
-    await client.transport.getRpcClient().then(
+    void client.transport.getRpcClient().then(
       (socket) => socket.close(),
       () => {},
     )

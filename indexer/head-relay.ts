@@ -6,6 +6,7 @@ import { type WebSocket as Socket, WebSocketServer } from 'ws'
 import type { ConfiguredChain } from '../src/config.ts'
 import { describeError } from '../src/errors.ts'
 import type { Log } from '../src/log.ts'
+import { within } from '../src/within.ts'
 
 /** A block header as the endpoint gave it; what Ponder needs of it, Ponder checks. */
 type Header = { number: string; hash: string }
@@ -178,18 +179,18 @@ async function listenOnce(
     return await new Promise<never>((_, reject) => {
       onAbort = () => reject(signal.reason)
       signal.addEventListener('abort', onAbort)
-      client.transport
-        .subscribe({
-          params: ['newHeads'],
-          // Typed as any answer; of this subscription it is the header.
-          onData: (data) => onHead((data as unknown as { result: Header }).result),
-          onError: reject,
-        })
-        .then(onConnected, reject)
+      const subscribed = client.transport.subscribe({
+        params: ['newHeads'],
+        // Typed as any answer; of this subscription it is the header.
+        onData: (data) => onHead((data as unknown as { result: Header }).result),
+        onError: reject,
+      })
+      // A server that accepts and says nothing more would be waited for without end.
+      within(requestMaxMs, subscribed).then(onConnected, reject)
     })
   } finally {
     signal.removeEventListener('abort', onAbort)
-    await client.transport
+    void client.transport
       .getRpcClient()
       .then((rpc) => rpc.close())
       .catch(() => {})

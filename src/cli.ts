@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { cancelCommand, listCommand, retryCommand, showCommand } from './commands/deliveries.ts'
 import { runDoctor } from './commands/doctor.ts'
@@ -33,6 +34,7 @@ export async function main(argv: readonly string[]): Promise<void> {
 function createProgram(): Command {
   const program = new Command('tocsin')
     .description('Watches the ERC-8004 registries of AI agents and acts on what happens there.')
+    .version(readVersion(), '-v, --version')
     .exitOverride()
     .showHelpAfterError()
 
@@ -147,6 +149,11 @@ function reader<Value>(parse: (text: string) => Value | undefined, expected: str
     if (value === undefined) throw new InvalidArgumentError(`E${expected.slice(1)}.`)
     return value
   }
+}
+
+function readVersion(): string {
+  const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(manifest) as { version: string }).version
 }
 
 function wholeNumber(min: number, max: number) {

@@ -1,6 +1,11 @@
 import { z } from 'zod'
-import { type Condition, checkConditions, type Problem } from './conditions/check-conditions.ts'
-import { conditionTypes, operators } from './conditions/condition-types.ts'
+import {
+  type Condition,
+  checkConditions,
+  describeUnknownType,
+  type Problem,
+} from './conditions/check-conditions.ts'
+import { conditionTypes, findConditionType, operators } from './conditions/condition-types.ts'
 import { registries } from './event.ts'
 import { parsePauseMs } from './parse-pause.ts'
 import { checkTemplate, type JsonValue } from './render-template.ts'
@@ -157,8 +162,19 @@ export function parseTriggerDocument(
   // Conditions are checked even if other parts are wrong, so that one answer lists everything.
   const registry = triggerDocumentSchema.shape.registry.safeParse(given.registry)
   const conditions = z.array(z.unknown()).max(conditionsMax).safeParse(given.conditions)
-  if (!registry.success || !conditions.success) return { problems: unique(problems) }
+  if (!conditions.success) return { problems: unique(problems) }
   const shapes = conditions.data.map((condition) => conditionSchema.safeParse(condition).data)
+  if (!registry.success) {
+    // What else a condition may say depends on the registry; its type does not.
+    for (const [index, shape] of shapes.entries()) {
+      if (shape === undefined || findConditionType(shape.condition_type) !== undefined) continue
+      problems.push({
+        path: ['conditions', index, 'condition_type'],
+        message: describeUnknownType(shape.condition_type),
+      })
+    }
+    return { problems: unique(problems) }
+  }
   const checked = checkConditions(registry.data, shapes)
   problems.push(...checked.problems.map(({ path, message }) => ({ path: ['conditions', ...path], message })))
 

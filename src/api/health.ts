@@ -2,6 +2,7 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Database } from '../db.ts'
 import { describeError } from '../errors.ts'
 import { readMigrationStatus } from '../migrate.ts'
+import { within } from '../within.ts'
 import type { ApiContext } from './app.ts'
 import { problemResponses, resourceResponse } from './describe.ts'
 import { ProblemError } from './problem.ts'
@@ -50,12 +51,4 @@ export async function findMissingMigrations(db: Database): Promise<string[]> {
 
 export function describeMissing(names: readonly string[]): string {
   return `The database lacks migrations: ${names.join(', ')}. Run: tocsin migrate apply`
-}
-
-async function within<Value>(timeoutMs: number, promise: Promise<Value>): Promise<Value> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
-  })
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
 }

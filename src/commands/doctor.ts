@@ -7,6 +7,7 @@ import { createLog } from '../log.ts'
 import { readMigrationStatus, verifySchema } from '../migrate.ts'
 import { openQueue } from '../queue.ts'
 import { readServer, readStorage } from '../store/schema.ts'
+import { within } from '../within.ts'
 import { runUntilStopped } from './run-until-stopped.ts'
 
 /** One thing looked at: how it is, and what to do where it is not well. */
@@ -213,7 +214,7 @@ async function checkWebSocket(check: string, chainId: number, url: string): Prom
     transport: webSocket(url, { timeout: answerMaxMs, retryCount: 0, reconnect: false }),
   })
   try {
-    const id = await client.getChainId()
+    const id = await within(answerMaxMs, client.getChainId())
     return id === chainId
       ? { check, level: 'ok', found: 'WebSocket answers' }
       : {
@@ -230,7 +231,7 @@ async function checkWebSocket(check: string, chainId: number, url: string): Prom
       advice: `Check WS_URL_${chainId}, or unset it to poll.`,
     }
   } finally {
-    await client.transport
+    void client.transport
       .getRpcClient()
       .then((rpc) => rpc.close())
       .catch(() => {})

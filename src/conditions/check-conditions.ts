@@ -81,14 +81,16 @@ export function canHold({ field, operator, value }: Condition, eventType: EventT
   return operator === '=' || operator === 'in' ? listed : !listed
 }
 
+/** What to say of a condition type that there is not. */
+export function describeUnknownType(name: string): string {
+  return `expected one of ${Object.keys(conditionTypes).join(', ')}; found ${show(name)}`
+}
+
 type Checked = { condition: Condition } | { problem: Problem }
 
 function checkCondition(registry: Registry, possible: readonly EventType[], input: ConditionInput): Checked {
   const type = findConditionType(input.condition_type)
-  if (type === undefined) {
-    const known = Object.keys(conditionTypes).join(', ')
-    return refuse('condition_type', `expected one of ${known}; found ${show(input.condition_type)}`)
-  }
+  if (type === undefined) return refuse('condition_type', describeUnknownType(input.condition_type))
   const condition_type = input.condition_type as ConditionType
 
   const isFilled = (field: ConditionField) =>

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
+import { checkRpcs } from '../../indexer/check-rpc.ts'
 import { type HeadRelay, startHeadRelay } from '../../indexer/head-relay.ts'
 import { loadConfig } from '../../src/config.ts'
 import { type LocalChain, startAnvil } from '../../src/dev/start-anvil.ts'
@@ -83,6 +84,21 @@ test('heads go on coming when the WebSocket is refused', async () => {
   const heads = await subscribe(await start('ws://127.0.0.1:9'))
   await mine(2)
   await until('the head has come by polling', () => heads.at(-1) === 2)
+})
+
+test('an endpoint whose WebSocket accepts and never answers is used all the same', async () => {
+  const silent = createServer().listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const wsUrl = `ws://127.0.0.1:${(silent.address() as AddressInfo).port}`
+  try {
+    const { chains } = loadConfig({ RPC_URL_31337: chain.rpcUrl, WS_URL_31337: wsUrl })
+    await checkRpcs(chains, { log, signal: new AbortController().signal })
+    const heads = await subscribe(await start(wsUrl))
+    await mine(2)
+    await until('the head has come by polling', () => heads.at(-1) === 2)
+  } finally {
+    silent.close()
+  }
 })
 
 test('heads go on coming when the WebSocket is silently dead', async () => {

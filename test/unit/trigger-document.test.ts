@@ -349,3 +349,11 @@ test('no secret is repeated in a problem', () => {
   expect(problems).toHaveLength(3)
   expect(problems.join()).not.toContain(secret)
 })
+
+test('an unknown registry does not hide an unknown condition type', () => {
+  const problems = problemsOf({ ...withCondition({ ...low, condition_type: 'score' }), registry: 'reviews' })
+  expect(problems).toEqual([
+    expect.stringMatching(/^registry: expected one of /),
+    expect.stringMatching(/^conditions\[0\]\.condition_type: expected one of .*; found "score"$/),
+  ])
+})
