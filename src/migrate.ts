@@ -56,6 +56,13 @@ export async function readMigrationStatus(db: Database): Promise<MigrationStatus
   }))
 }
 
+/** What to say of a database that lacks migrations, naming them; `undefined` when it has them all. */
+export async function describeMissingMigrations(db: Database): Promise<string | undefined> {
+  const missing = (await readMigrationStatus(db)).filter(({ applied_at }) => applied_at === null)
+  if (missing.length === 0) return undefined
+  return `The database lacks migrations: ${missing.map(({ name }) => name).join(', ')}. Run: tocsin migrate apply`
+}
+
 /** Compares the schema of the database with the committed dump. An empty list: they are the same. */
 export async function verifySchema(db: Database): Promise<SchemaDifference[]> {
   const expected = parseDump(await readFile(dump, 'utf8'))

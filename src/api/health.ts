@@ -1,7 +1,6 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
-import type { Database } from '../db.ts'
 import { describeError } from '../errors.ts'
-import { readMigrationStatus } from '../migrate.ts'
+import { describeMissingMigrations } from '../migrate.ts'
 import { within } from '../within.ts'
 import type { ApiContext } from './app.ts'
 import { problemResponses, resourceResponse } from './describe.ts'
@@ -33,22 +32,12 @@ export function addHealth(app: OpenAPIHono, { db, log }: ApiContext): void {
       responses: { 200: resourceResponse('Health', 'They can'), ...problemResponses },
     }),
     async (c) => {
-      const missing = await within(patienceMs, findMissingMigrations(db)).catch((error) => {
+      const missing = await within(patienceMs, describeMissingMigrations(db)).catch((error) => {
         log.warn({ error: describeError(error) }, 'not ready')
         throw new ProblemError(503, 'The database does not answer.')
       })
-      if (missing.length > 0) throw new ProblemError(503, describeMissing(missing))
+      if (missing !== undefined) throw new ProblemError(503, missing)
       return c.json({ status: 'ready' }, 200)
     },
   )
-}
-
-/** The migrations that the database has not got. */
-export async function findMissingMigrations(db: Database): Promise<string[]> {
-  const status = await readMigrationStatus(db)
-  return status.filter(({ applied_at }) => applied_at === null).map(({ name }) => name)
-}
-
-export function describeMissing(names: readonly string[]): string {
-  return `The database lacks migrations: ${names.join(', ')}. Run: tocsin migrate apply`
 }

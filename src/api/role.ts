@@ -1,18 +1,18 @@
 import { checkDatabase, openDatabase } from '../db.ts'
 import { UserError } from '../errors.ts'
+import { describeMissingMigrations } from '../migrate.ts'
 import { runRole } from '../role.ts'
 import { ensureUser } from '../store/triggers.ts'
 import { createApp } from './app.ts'
 import { loadBootstrapToken } from './bootstrap-token.ts'
-import { describeMissing, findMissingMigrations } from './health.ts'
 import { listen } from './listen.ts'
 
 await runRole('api', async ({ config, log, shutdown }) => {
   const db = openDatabase(config.databaseUrl, { name: 'api' })
   shutdown.add(() => db.end({ timeout: 5 }))
   await checkDatabase(db, config.databaseUrl)
-  const missing = await findMissingMigrations(db)
-  if (missing.length > 0) throw new UserError(describeMissing(missing))
+  const missing = await describeMissingMigrations(db)
+  if (missing !== undefined) throw new UserError(missing)
 
   const token = await loadBootstrapToken({ configured: config.api.token, home: config.home })
   const userId = await ensureUser(db, 'bootstrap')

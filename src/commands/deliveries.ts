@@ -3,7 +3,7 @@ import { loadConfig } from '../config.ts'
 import { type Database, openDatabase } from '../db.ts'
 import { UserError } from '../errors.ts'
 import { openInstallation } from '../installation.ts'
-import { readMigrationStatus } from '../migrate.ts'
+import { describeMissingMigrations } from '../migrate.ts'
 import {
   type Change,
   cancelDelivery,
@@ -152,11 +152,8 @@ function withDatabase(run: (db: Database) => Promise<void>): Promise<void> {
     const { databaseUrl } = await openInstallation(loadConfig(), shutdown, tell)
     const db = openDatabase(databaseUrl, { name: 'deliveries', connectionsMax: 1 })
     shutdown.add(() => db.end())
-    const missing = (await readMigrationStatus(db)).filter(({ applied_at }) => applied_at === null)
-    if (missing.length > 0) {
-      const names = missing.map(({ name }) => name).join(', ')
-      throw new UserError(`The database lacks migrations: ${names}. Run: tocsin migrate apply`)
-    }
+    const missing = await describeMissingMigrations(db)
+    if (missing !== undefined) throw new UserError(missing)
     await run(db)
   })
 }
