@@ -25,6 +25,19 @@ begin
   where c.chain_id = p.chain_id and p.ponder_schema <> schema_name;
 end $function$;
 
+-- function destination_address(text,jsonb)
+CREATE OR REPLACE FUNCTION public.destination_address(action_type text, config jsonb)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select case action_type
+    when 'rest' then url_address(config ->> 'url')
+    when 'mcp' then url_address(config ->> 'endpoint')
+    when 'telegram' then config ->> 'chat_id'
+  end
+$function$;
+
 -- function ensure_events_partitions(timestamp with time zone)
 CREATE OR REPLACE FUNCTION public.ensure_events_partitions(until timestamp with time zone)
  RETURNS integer
@@ -325,6 +338,30 @@ begin
   return 'resumed';
 end $function$;
 
+-- function set_destination()
+CREATE OR REPLACE FUNCTION public.set_destination()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+  found_address constant text := destination_address(new.action_type, new.config);
+begin
+  if tg_op = 'UPDATE' and found_address is not distinct from destination_address(old.action_type, old.config) then
+    return new;
+  end if;
+  new.destination_id := null;
+  if found_address is not null then
+    insert into destinations (user_id, action_type, address)
+    select t.user_id, new.action_type, found_address from triggers t where t.id = new.trigger_id
+    on conflict (user_id, action_type, address) do update set address = excluded.address
+    returning id into new.destination_id;
+  end if;
+  if tg_op = 'UPDATE' then
+    update deliveries set destination_id = new.destination_id where action_id = new.id and state = 'pending';
+  end if;
+  return new;
+end $function$;
+
 -- function set_updated_at()
 CREATE OR REPLACE FUNCTION public.set_updated_at()
  RETURNS trigger
@@ -357,6 +394,18 @@ exception when insufficient_privilege or undefined_file or feature_not_supported
   return false;
 end $function$;
 
+-- function url_address(text)
+CREATE OR REPLACE FUNCTION public.url_address(url text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select lower(part[1]) || '://'
+    || regexp_replace(lower(part[2]), case lower(part[1]) when 'http' then ':80$' else ':443$' end, '')
+    || case when part[3] = '' then '/' else part[3] end
+  from regexp_match(url, '^\s*(https?):[/\\]*([^/\\?#\s]+)([^?#]*)', 'i') as part
+$function$;
+
 -- index action_results_event
 CREATE INDEX action_results_event ON public.action_results USING btree (event_id);
 
@@ -366,20 +415,32 @@ CREATE INDEX action_results_executed ON public.action_results USING btree (execu
 -- index action_results_trigger
 CREATE INDEX action_results_trigger ON public.action_results USING btree (trigger_id, executed_at DESC);
 
+-- index alerts_destination
+CREATE INDEX alerts_destination ON public.alerts USING btree (destination_id) WHERE (resolved_at IS NULL);
+
+-- index alerts_user
+CREATE INDEX alerts_user ON public.alerts USING btree (user_id, created_at DESC, id DESC);
+
 -- index deliveries_action
 CREATE INDEX deliveries_action ON public.deliveries USING btree (action_id);
+
+-- index deliveries_batch
+CREATE INDEX deliveries_batch ON public.deliveries USING btree (batch_id) WHERE (batch_id IS NOT NULL);
 
 -- index deliveries_created
 CREATE INDEX deliveries_created ON public.deliveries USING btree (created_at, id);
 
 -- index deliveries_due
-CREATE INDEX deliveries_due ON public.deliveries USING btree (due_at) WHERE (state = 'pending'::text);
+CREATE INDEX deliveries_due ON public.deliveries USING btree (destination_id, due_at) WHERE (state = 'pending'::text);
 
 -- index deliveries_enqueued
 CREATE INDEX deliveries_enqueued ON public.deliveries USING btree (enqueued_at) WHERE (state = 'enqueued'::text);
 
 -- index deliveries_finished
 CREATE INDEX deliveries_finished ON public.deliveries USING btree (finished_at) WHERE (finished_at IS NOT NULL);
+
+-- index deliveries_in_flight
+CREATE INDEX deliveries_in_flight ON public.deliveries USING btree (destination_id) WHERE (state = ANY (ARRAY['enqueued'::text, 'running'::text]));
 
 -- index deliveries_match
 CREATE INDEX deliveries_match ON public.deliveries USING btree (match_id);
@@ -417,6 +478,9 @@ CREATE INDEX matches_event ON public.matches USING btree (event_id);
 -- index trigger_actions_destination
 CREATE INDEX trigger_actions_destination ON public.trigger_actions USING btree (destination);
 
+-- index trigger_actions_destination_id
+CREATE INDEX trigger_actions_destination_id ON public.trigger_actions USING btree (destination_id);
+
 -- index triggers_enabled
 CREATE INDEX triggers_enabled ON public.triggers USING btree (chain_id, registry) WHERE enabled;
 
@@ -445,6 +509,20 @@ create table action_results (
   constraint action_results_trigger_id_fkey FOREIGN KEY (trigger_id) REFERENCES triggers(id) ON DELETE SET NULL
 );
 
+-- table alerts
+create table alerts (
+  id bigint not null generated always as identity,
+  user_id text not null,
+  kind text not null,
+  destination_id bigint,
+  message text not null,
+  created_at timestamp with time zone not null default now(),
+  resolved_at timestamp with time zone,
+  constraint alerts_destination_id_fkey FOREIGN KEY (destination_id) REFERENCES destinations(id) ON DELETE CASCADE,
+  constraint alerts_pkey PRIMARY KEY (id),
+  constraint alerts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+
 -- table checkpoints
 create table checkpoints (
   chain_id bigint not null,
@@ -459,7 +537,7 @@ create table checkpoints (
 -- table deliveries
 create table deliveries (
   id uuid not null default gen_random_uuid(),
-  match_id bigint not null,
+  match_id bigint,
   trigger_id text,
   action_id bigint,
   occurrence text not null,
@@ -479,13 +557,48 @@ create table deliveries (
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
   attempts_before integer not null default 0,
+  destination_id bigint,
+  enqueues integer not null default 0,
+  kind text not null default 'match'::text,
+  payload jsonb,
+  batch_id uuid,
   constraint deliveries_action_id_fkey FOREIGN KEY (action_id) REFERENCES trigger_actions(id) ON DELETE SET NULL,
   constraint deliveries_action_type_check CHECK ((action_type = ANY (ARRAY['telegram'::text, 'rest'::text, 'mcp'::text]))),
+  constraint deliveries_destination_id_fkey FOREIGN KEY (destination_id) REFERENCES destinations(id) ON DELETE SET NULL,
+  constraint deliveries_kind_check CHECK ((kind = ANY (ARRAY['match'::text, 'test'::text, 'alert'::text]))),
   constraint deliveries_match_id_fkey FOREIGN KEY (match_id) REFERENCES matches(id),
   constraint deliveries_pkey PRIMARY KEY (id),
   constraint deliveries_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'enqueued'::text, 'running'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text, 'unknown'::text]))),
   constraint deliveries_trigger_id_action_id_occurrence_key UNIQUE (trigger_id, action_id, occurrence),
   constraint deliveries_trigger_id_fkey FOREIGN KEY (trigger_id) REFERENCES triggers(id) ON DELETE SET NULL
+);
+
+-- table destinations
+create table destinations (
+  id bigint not null generated always as identity,
+  user_id text not null,
+  action_type text not null,
+  address text not null,
+  in_flight_max integer not null default 20,
+  per_second_max numeric,
+  next_at timestamp with time zone not null default '-infinity'::timestamp with time zone,
+  breaker text not null default 'closed'::text,
+  failures integer not null default 0,
+  times_opened integer not null default 0,
+  opened_at timestamp with time zone,
+  probe_at timestamp with time zone,
+  last_error text,
+  disabled_at timestamp with time zone,
+  disabled_reason text,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint destinations_action_type_check CHECK ((action_type = ANY (ARRAY['telegram'::text, 'rest'::text, 'mcp'::text]))),
+  constraint destinations_breaker_check CHECK ((breaker = ANY (ARRAY['closed'::text, 'open'::text, 'half_open'::text]))),
+  constraint destinations_in_flight_max_check CHECK (((in_flight_max >= 1) AND (in_flight_max <= 1000))),
+  constraint destinations_per_second_max_check CHECK ((per_second_max > (0)::numeric)),
+  constraint destinations_pkey PRIMARY KEY (id),
+  constraint destinations_user_id_action_type_address_key UNIQUE (user_id, action_type, address),
+  constraint destinations_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 );
 
 -- table event_status
@@ -600,7 +713,9 @@ create table trigger_actions (
   config jsonb not null,
   created_at timestamp with time zone not null default now(),
   destination text generated always as ("left"(regexp_replace(regexp_replace(lower("substring"((config ->> 'url'::text), '(?i)^\s*(https?:[/\\]*[^/\\?#\s]+)'::text)), '^(http:.*):80$|^(https:.*):443$'::text, '\1\2'::text), '^https?:[/\\]*'::text, ''::text), 300)) stored,
+  destination_id bigint,
   constraint trigger_actions_action_type_check CHECK ((action_type = ANY (ARRAY['telegram'::text, 'rest'::text, 'mcp'::text]))),
+  constraint trigger_actions_destination_id_fkey FOREIGN KEY (destination_id) REFERENCES destinations(id) ON DELETE SET NULL,
   constraint trigger_actions_pkey PRIMARY KEY (id),
   constraint trigger_actions_trigger_id_fkey FOREIGN KEY (trigger_id) REFERENCES triggers(id) ON DELETE CASCADE,
   constraint trigger_actions_trigger_id_position_key UNIQUE (trigger_id, "position") DEFERRABLE INITIALLY DEFERRED
@@ -644,6 +759,7 @@ create table triggers (
   active_since timestamp with time zone not null default date_trunc('second'::text, now()),
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
+  circuit_breaker jsonb not null default '{"failures": 5, "open_for": "1m"}'::jsonb,
   constraint triggers_pkey PRIMARY KEY (id),
   constraint triggers_registry_check CHECK ((registry = ANY (ARRAY['identity'::text, 'reputation'::text, 'validation'::text]))),
   constraint triggers_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
@@ -667,8 +783,14 @@ create table users (
 -- trigger deliveries_updated_at on deliveries
 CREATE TRIGGER deliveries_updated_at BEFORE UPDATE ON public.deliveries FOR EACH ROW EXECUTE FUNCTION set_updated_at();
 
+-- trigger destinations_updated_at on destinations
+CREATE TRIGGER destinations_updated_at BEFORE UPDATE ON public.destinations FOR EACH ROW EXECUTE FUNCTION set_updated_at();
+
 -- trigger trigger_actions_changed on trigger_actions
 CREATE TRIGGER trigger_actions_changed AFTER INSERT OR DELETE OR UPDATE ON public.trigger_actions FOR EACH ROW EXECUTE FUNCTION note_trigger_change();
+
+-- trigger trigger_actions_destination on trigger_actions
+CREATE TRIGGER trigger_actions_destination BEFORE INSERT OR UPDATE OF config, action_type ON public.trigger_actions FOR EACH ROW EXECUTE FUNCTION set_destination();
 
 -- trigger trigger_conditions_changed on trigger_conditions
 CREATE TRIGGER trigger_conditions_changed AFTER INSERT OR DELETE OR UPDATE ON public.trigger_conditions FOR EACH ROW EXECUTE FUNCTION note_trigger_change();

@@ -22,6 +22,22 @@ export class RetryableError extends Error {
   }
 }
 
+/** A try that was not made because a limit of ours forbids it now. The delivery is due again later; no attempt is counted. */
+export class HeldBackError extends Error {
+  override name = 'HeldBackError'
+  readonly dueInMs: number
+
+  constructor(message: string, dueInMs: number) {
+    super(message)
+    this.dueInMs = dueInMs
+  }
+}
+
+/** A try that shows that the destination is gone for good (HTTP 410, a bot that was blocked): nothing more is sent to it. */
+export class GoneError extends PermanentError {
+  override name = 'GoneError'
+}
+
 /** The message of anything that was thrown, with the messages of its causes, on one line. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error)

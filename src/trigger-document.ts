@@ -1,4 +1,7 @@
 import { z } from 'zod'
+import { mcpConfigSchema } from './actions/mcp.ts'
+import { restConfigSchema } from './actions/rest.ts'
+import { telegramConfigSchema } from './actions/telegram.ts'
 import {
   type Condition,
   checkConditions,
@@ -6,76 +9,11 @@ import {
   type Problem,
 } from './conditions/check-conditions.ts'
 import { conditionTypes, findConditionType, operators } from './conditions/condition-types.ts'
+import { integer, strict, text } from './document-schema.ts'
 import { registries } from './event.ts'
-import { parsePauseMs } from './parse-pause.ts'
-import { checkTemplate, type JsonValue } from './render-template.ts'
 
 const depthMax = 64
 const conditionsMax = 50
-
-/** Headers that are set for the connection, the body or the delivery: to set them breaks requests or smuggles others in. */
-const forbiddenHeaders = new Set([
-  ...['connection', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'proxy-connection', 'te'],
-  ...['trailer', 'transfer-encoding', 'upgrade', 'content-length', 'host', 'expect', 'webhook-id'],
-])
-
-const methods = ['POST', 'PUT', 'PATCH', 'GET', 'DELETE'] as const
-
-/** Enough for an outage of a night with the default pauses. */
-const attemptsMaxDefault = 8
-
-const pauseExpected = 'expected a pause from 1s to 24h, such as 30s, 5m or 2h'
-const pausesExpected = 'expected a list of 1 to 19 pauses, such as ["5s", "5m", "2h"]'
-
-const restConfigSchema = strict({
-  url: text(1, 2048).superRefine((value, context) => {
-    const problem = checkUrl(value)
-    if (problem !== undefined) context.addIssue(problem)
-  }),
-  method: z.enum(methods, { error: `expected one of ${methods.join(', ')}` }).default('POST'),
-  headers: z
-    .record(z.string(), z.unknown().meta({ type: 'string' }), {
-      error: 'expected an object of header names and texts',
-    })
-    .superRefine(checkHeaders)
-    .transform((headers) => headers as Record<string, string>)
-    .default({}),
-  body_template: z
-    .custom<JsonValue>()
-    .superRefine((value, context) => {
-      if (value === undefined) return
-      for (const { path, message } of checkTemplate(value)) {
-        context.addIssue({ code: 'custom', path, message })
-      }
-    })
-    .optional(),
-  timeout_ms: integer(1000, 60_000).default(30_000),
-  max_attempts: integer(1, 20)
-    .optional()
-    .meta({ description: `${attemptsMaxDefault}, or one more than retry_schedule has pauses, unless given` }),
-  retry_schedule: z
-    .array(
-      z
-        .string({ error: pauseExpected })
-        .refine((pause) => parsePauseMs(pause) !== undefined, { error: pauseExpected }),
-      { error: pausesExpected },
-    )
-    .min(1, { error: pausesExpected })
-    .max(19, { error: pausesExpected })
-    .optional(),
-})
-  .refine((config) => config.method !== 'GET' || config.body_template === undefined, {
-    path: ['body_template'],
-    error: 'expected nothing: a GET request has no body',
-    // Also beside other mistakes, so that one answer lists everything.
-    when: ({ value }) => typeof value === 'object' && value !== null,
-  })
-  .transform(({ max_attempts, retry_schedule, ...config }) => ({
-    ...config,
-    max_attempts:
-      max_attempts ?? (retry_schedule === undefined ? attemptsMaxDefault : retry_schedule.length + 1),
-    ...(retry_schedule === undefined ? {} : { retry_schedule }),
-  }))
 
 const conditionSchema = strict({
   condition_type: z
@@ -87,21 +25,21 @@ const conditionSchema = strict({
   config: strict({}).default({}),
 })
 
+const actionShape = {
+  id: integer(1, Number.MAX_SAFE_INTEGER).optional(),
+  priority: integer(0, 2_097_150).default(1),
+}
+
 const actionSchema = z.discriminatedUnion(
   'action_type',
   [
-    strict({
-      id: integer(1, Number.MAX_SAFE_INTEGER).optional(),
-      action_type: z.literal('rest'),
-      priority: integer(0, 2_097_150).default(1),
-      config: restConfigSchema,
-    }),
+    strict({ ...actionShape, action_type: z.literal('rest'), config: restConfigSchema }),
+    strict({ ...actionShape, action_type: z.literal('telegram'), config: telegramConfigSchema }),
+    strict({ ...actionShape, action_type: z.literal('mcp'), config: mcpConfigSchema }),
   ],
   {
     error: (issue) =>
-      issue.code === 'invalid_union'
-        ? 'expected rest, the only action that there is so far'
-        : 'expected an object',
+      issue.code === 'invalid_union' ? 'expected one of rest, telegram, mcp' : 'expected an object',
   },
 )
 
@@ -121,8 +59,6 @@ export const triggerDocumentSchema = strict({
     .max(20, { error: 'expected a list of 1 to 20 actions' }),
 })
 
-/** What a REST action does, as it is stored: every default is filled in. */
-export type RestActionConfig = z.output<typeof restConfigSchema>
 export type ActionDocument = z.output<typeof actionSchema>
 
 /** A trigger as its owner writes it, checked, with every default filled in. */
@@ -190,60 +126,6 @@ export function formatPath(path: readonly PropertyKey[]): string {
     if (typeof part === 'number') return `${text}[${part}]`
     return text === '' ? String(part) : `${text}.${String(part)}`
   }, '')
-}
-
-function strict<Shape extends z.ZodRawShape>(shape: Shape) {
-  const names = Object.keys(shape)
-  const known = names.length === 0 ? 'nothing is known here' : `known are ${names.join(', ')}`
-  return z.strictObject(shape, {
-    error: (issue) => (issue.code === 'unrecognized_keys' ? `unknown; ${known}` : 'expected an object'),
-  })
-}
-
-function text(min: number, max: number) {
-  const error = `expected a text of ${min === 0 ? 'at most' : `${min} to`} ${max} characters`
-  return z.string({ error }).min(min, { error }).max(max, { error })
-}
-
-function integer(min: number, max: number) {
-  const error = `expected a whole number from ${min} to ${max}`
-  return z.int({ error }).min(min, { error }).max(max, { error })
-}
-
-function checkUrl(value: string): string | undefined {
-  const expected = 'expected a URL that begins with http:// or https://'
-  if (!URL.canParse(value)) return expected
-  const url = new URL(value)
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') return expected
-  if (url.username !== '' || url.password !== '') {
-    return `${expected}, without a user name or password in it: put them into a header`
-  }
-  if (isTemplate(value)) return `${expected}: templates are rendered in body_template only`
-  return undefined
-}
-
-function checkHeaders(headers: Record<string, unknown>, context: z.core.$RefinementCtx): void {
-  const names = Object.keys(headers)
-  if (names.length > 50) context.addIssue('expected at most 50 headers')
-  for (const [name, value] of Object.entries(headers)) {
-    const refuse = (message: string) => context.addIssue({ code: 'custom', path: [name], message })
-    if (!/^[\w!#$%&'*+.^`|~-]{1,100}$/.test(name)) {
-      refuse('expected a header name: letters, digits and -')
-    } else if (forbiddenHeaders.has(name.toLowerCase())) {
-      refuse('this header is set for every request: leave it out')
-    } else if (names.some((other) => other !== name && other.toLowerCase() === name.toLowerCase())) {
-      refuse('this header is given twice: upper and lower case make no difference')
-    }
-    if (typeof value !== 'string' || !/^[\t\x20-\x7e]{0,8192}$/.test(value)) {
-      refuse('expected a text of at most 8192 characters of ASCII in one line')
-    } else if (isTemplate(value)) {
-      refuse('templates are rendered in body_template only')
-    }
-  }
-}
-
-function isTemplate(value: string): boolean {
-  return value.includes('{{') || value.includes('{%')
 }
 
 /** What JSON can say and the database cannot keep: NUL characters, halves of characters, endless nesting. */

@@ -4,9 +4,8 @@ import type { Log } from '../src/log.ts'
 import type { DeliveryScope } from '../src/render-template.ts'
 import { storableText } from '../src/storable-text.ts'
 import { type ClaimedDelivery, claimDelivery, finishDelivery, readEvent } from '../src/store/delivering.ts'
-import type { HttpClient } from './http.ts'
 import { retryDelayMs } from './retry-delay.ts'
-import { type ActionOutcome, runAction } from './run-action.ts'
+import { type ActionOutcome, type ActionTools, runAction } from './run-action.ts'
 
 /** How long a claim is believed without a sign of life. The worker gives one every third of it. */
 export const leaseMs = 15_000
@@ -16,7 +15,7 @@ const attemptsMaxDefault = 8
 export type DeliverContext = {
   db: Database
   log: Log
-  http: HttpClient
+  tools: ActionTools
   workerId: string
   signal: AbortSignal
 }
@@ -64,7 +63,7 @@ export async function deliver(context: DeliverContext, deliveryId: string, jobId
 
 /** One run of the action. Every failure that belongs to the action comes back as an outcome, never as an exception. */
 async function attempt(context: DeliverContext, delivery: ClaimedDelivery): Promise<ActionOutcome> {
-  const { db, http, signal } = context
+  const { db, tools, signal } = context
   if (delivery.trigger === null || delivery.config === null) {
     return { response: {}, error: new PermanentError('its trigger or action was deleted') }
   }
@@ -77,7 +76,7 @@ async function attempt(context: DeliverContext, delivery: ClaimedDelivery): Prom
       match: { evidence: delivery.evidence },
       delivery: { id: delivery.id, attempt: delivery.attempts },
     }
-    return await runAction(delivery, scope, http, signal)
+    return await runAction(delivery, scope, tools, signal)
   } catch (error) {
     const known = error instanceof PermanentError || error instanceof RetryableError
     // An error that nobody foresaw is tried again: it is ours, and the next version may have mended it.

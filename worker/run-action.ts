@@ -1,9 +1,12 @@
+import type { RestActionConfig } from '../src/actions/rest.ts'
 import { PermanentError, type RetryableError } from '../src/errors.ts'
 import type { DeliveryScope } from '../src/render-template.ts'
 import type { ClaimedDelivery } from '../src/store/delivering.ts'
-import type { RestActionConfig } from '../src/trigger-document.ts'
 import { runRest } from './actions/rest.ts'
 import type { HttpClient } from './http.ts'
+
+/** What actions work with. */
+export type ActionTools = { http: HttpClient }
 
 /** How an attempt ended. No error: it succeeded. `response` is what is kept of the answer. */
 export type ActionOutcome = {
@@ -19,13 +22,13 @@ export type ActionOutcome = {
 export function runAction(
   delivery: ClaimedDelivery,
   scope: DeliveryScope,
-  http: HttpClient,
+  tools: ActionTools,
   signal: AbortSignal,
 ): Promise<ActionOutcome> {
   switch (delivery.action_type) {
     case 'rest':
       // Checked when the trigger was written.
-      return runRest(delivery.config as RestActionConfig, scope, http, signal)
+      return runRest(delivery.config as RestActionConfig, scope, tools, signal)
     case 'telegram':
     case 'mcp':
       throw new PermanentError(`actions of type ${delivery.action_type} cannot be run by this version`)

@@ -40,7 +40,7 @@ await runRole('worker', async ({ config, log, shutdown }) => {
   await queue.consume(async (deliveryId, jobId) => {
     inFlight.add(deliveryId)
     try {
-      await deliver({ db, log, http, workerId, signal: calls.signal }, deliveryId, jobId)
+      await deliver({ db, log, tools: { http }, workerId, signal: calls.signal }, deliveryId, jobId)
     } finally {
       inFlight.delete(deliveryId)
     }

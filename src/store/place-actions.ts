@@ -4,10 +4,13 @@ import type { ActionDocument } from '../trigger-document.ts'
 /** What stands for a header's value when a trigger is read back. Written again, it means: keep what is stored. */
 export const hiddenValue = '***'
 
-export type StoredAction = Required<Pick<ActionDocument, 'id' | 'action_type' | 'config'>> & { id: number }
+export type StoredAction = Without<ActionDocument, 'id' | 'priority'> & { id: number }
 
 /** An action with its place, and the row that it goes into; without an id it becomes a new one. */
-export type PlacedAction = Omit<ActionDocument, 'id'> & { id: number | undefined; position: number }
+export type PlacedAction = Without<ActionDocument, 'id'> & { id: number | undefined; position: number }
+
+/** `Omit` of a union keeps only what its members share; this keeps the union. */
+type Without<Union, Key extends PropertyKey> = Union extends unknown ? Omit<Union, Key> : never
 
 /**
  * Finds the row for each action of a document, because deliveries refer to rows: the one whose id it gives, else the one that
@@ -40,30 +43,33 @@ export function placeActions(
         refuse([position, 'id'], `action ${action.id} is given twice`)
       }
     }
-    const headers = Object.fromEntries(
-      Object.entries(action.config.headers).map(([name, value]) => {
-        if (value !== hiddenValue) return [name, value]
-        const known = Object.entries(row?.config.headers ?? {}).find(
-          ([other]) => other.toLowerCase() === name.toLowerCase(),
+    const place = { ...action, id: row?.id, position }
+    if (place.action_type !== 'rest') return place
+    const storedHeaders = row?.action_type === 'rest' ? row.config.headers : {}
+    const headers = Object.entries(place.config.headers).map(([name, value]) => {
+      if (value !== hiddenValue) return [name, value] as const
+      const known = Object.entries(storedHeaders).find(
+        ([other]) => other.toLowerCase() === name.toLowerCase(),
+      )
+      if (known === undefined) {
+        refuse(
+          [position, 'config', 'headers', name],
+          `${hiddenValue} keeps a stored value, and there is none: expected the value`,
         )
-        if (known === undefined) {
-          refuse(
-            [position, 'config', 'headers', name],
-            `${hiddenValue} keeps a stored value, and there is none: expected the value`,
-          )
-        }
-        return [name, known?.[1] ?? value]
-      }),
-    )
-    return { ...action, id: row?.id, position, config: { ...action.config, headers } }
+      }
+      return [name, known?.[1] ?? value] as const
+    })
+    return { ...place, config: { ...place.config, headers: Object.fromEntries(headers) } }
   })
   return { placed, problems }
 }
 
-/** The configuration of an action as anybody may see it. */
-export function hideSecrets(config: ActionDocument['config']): ActionDocument['config'] {
-  const names = Object.keys(config.headers)
-  return { ...config, headers: Object.fromEntries(names.map((name) => [name, hiddenValue])) }
+/** An action as its owner may see it: without its secrets. */
+export function hideSecrets<Action extends ActionDocument>(action: Action): Action {
+  if (action.action_type !== 'rest') return action
+  const names = Object.keys(action.config.headers)
+  const headers = Object.fromEntries(names.map((name) => [name, hiddenValue]))
+  return { ...action, config: { ...action.config, headers } }
 }
 
 function findRow(

@@ -144,8 +144,7 @@ async function readWritten(transaction: Transaction, id: string): Promise<Stored
 }
 
 function withoutSecrets(trigger: StoredTrigger): StoredTrigger {
-  const actions = trigger.actions.map((action) => ({ ...action, config: hideSecrets(action.config) }))
-  return { ...trigger, actions }
+  return { ...trigger, actions: trigger.actions.map(hideSecrets) }
 }
 
 /** A worker that records an attempt can be in the way of a deletion, and the other way round: one of them tries again. */

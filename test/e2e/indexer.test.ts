@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { decodeEventLog, keccak256, type RpcLog, toEventSelector, toHex } from 'viem'
-import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, onTestFailed, test } from 'vitest'
 import { identityAbi, reputationAbi, validationAbi } from '../../indexer/abi.ts'
 import { type DecodedLog, decodeLog } from '../../indexer/decode.ts'
 import { type Database, openDatabase } from '../../src/db.ts'
@@ -325,7 +325,13 @@ function launch(environment: Record<string, string>): Indexer {
   let failure = ''
   const child: ChildProcess = fork(fileURLToPath(new URL('../../indexer/role.ts', import.meta.url)), {
     execArgv: ['--import', 'tsx'],
-    env: { PATH: process.env.PATH, DATABASE_URL: database.url, TOCSIN_LOG_FORMAT: 'json', ...environment },
+    env: {
+      PATH: process.env.PATH,
+      DATABASE_URL: database.url,
+      TOCSIN_LOG_FORMAT: 'json',
+      TOCSIN_LOG_LEVEL: 'debug',
+      ...environment,
+    },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
   const keep = (text: Buffer) => {
@@ -333,6 +339,8 @@ function launch(environment: Record<string, string>): Indexer {
   }
   child.stdout?.on('data', keep)
   child.stderr?.on('data', keep)
+  // Who looks at a failure has nothing else to go by.
+  onTestFailed(() => console.error(output))
   const closed = once(child, 'close')
   const ready = new Promise<void>((resolve, reject) => {
     child.on('message', (message: RoleMessage) => {

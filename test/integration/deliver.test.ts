@@ -62,7 +62,7 @@ describe.each(hasRedis ? ['postgres', 'redis'] : ['postgres'])(
     })
 
     const work = (workerId: string) => (deliveryId: string, jobId: string) =>
-      deliver({ db, log, http, workerId, signal: new AbortController().signal }, deliveryId, jobId)
+      deliver({ db, log, tools: { http }, workerId, signal: new AbortController().signal }, deliveryId, jobId)
 
     /** Makes `count` deliveries of one trigger by way of real events and the matcher. */
     const makeDeliveries = async (count: number, config: Record<string, unknown> = {}) => {

@@ -2,6 +2,8 @@ import { expect, test } from 'vitest'
 import { hideSecrets, placeActions, type StoredAction } from '../../src/store/place-actions.ts'
 import type { ActionDocument } from '../../src/trigger-document.ts'
 
+type RestAction = Extract<ActionDocument, { action_type: 'rest' }>
+
 const config = {
   url: 'https://a.example/',
   method: 'POST',
@@ -9,7 +11,7 @@ const config = {
   timeout_ms: 1000,
   max_attempts: 1,
 } as const
-const action = (fields: Partial<ActionDocument> = {}): ActionDocument => ({
+const action = (fields: Partial<RestAction> = {}): RestAction => ({
   action_type: 'rest',
   priority: 1,
   config: { ...config, headers: {} },
@@ -45,10 +47,10 @@ test('an id that is not of this trigger, or is given twice, is refused', () => {
 test('a hidden header value keeps what is stored for that action; where nothing is, it is refused', () => {
   const keep = placeActions([action(withHeaders({ authorization: '***' }))], stored)
   expect(keep.problems).toEqual([])
-  expect(keep.placed[0]?.config.headers).toEqual({ authorization: 'secret' })
+  expect(keep.placed[0]?.config).toMatchObject({ headers: { authorization: 'secret' } })
 
   const change = placeActions([action(withHeaders({ Authorization: 'new' }))], stored)
-  expect(change.placed[0]?.config.headers).toEqual({ Authorization: 'new' })
+  expect(change.placed[0]?.config).toMatchObject({ headers: { Authorization: 'new' } })
 
   const invent = placeActions([action(), action(withHeaders({ Authorization: '***' }))], stored)
   expect(invent.problems).toEqual([
@@ -60,8 +62,7 @@ test('a hidden header value keeps what is stored for that action; where nothing 
 })
 
 test('hiding replaces every header value and nothing else', () => {
-  expect(hideSecrets({ ...config, headers: { A: 'x', B: 'y' } })).toEqual({
-    ...config,
-    headers: { A: '***', B: '***' },
-  })
+  expect(hideSecrets(action(withHeaders({ A: 'x', B: 'y' })))).toEqual(
+    action(withHeaders({ A: '***', B: '***' })),
+  )
 })

@@ -131,8 +131,8 @@ describe('each wrong field is named with what was expected', () => {
     ],
     [
       'action type',
-      { ...document, actions: [{ action_type: 'telegram', config: {} }] },
-      'actions[0].action_type: expected rest, the only action that there is so far; found "telegram"',
+      { ...document, actions: [{ action_type: 'email', config: {} }] },
+      'actions[0].action_type: expected one of rest, telegram, mcp; found "email"',
     ],
     [
       'priority',
@@ -167,7 +167,7 @@ describe('each wrong field is named with what was expected', () => {
     [
       'template in the URL',
       withConfig({ url: 'https://receiver.example/{{ event.id }}' }),
-      'actions[0].config.url: expected a URL that begins with http:// or https://: templates are rendered in body_template only',
+      'actions[0].config.url: expected a URL that begins with http:// or https://: a URL is no template',
     ],
     [
       'method',
@@ -306,7 +306,7 @@ test('one answer lists every wrong field of every part', () => {
       { condition_type: 'file_uri_exists', field: 'token_uri' },
     ],
     actions: [
-      { action_type: 'mcp', config: {} },
+      { action_type: 'email', config: {} },
       {
         action_type: 'rest',
         config: {

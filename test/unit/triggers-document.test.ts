@@ -25,7 +25,9 @@ test('every example of docs/triggers.md is a trigger that can be stored, and its
   for (const example of examples) {
     const result = parseTriggerDocument(example, knownChains)
     if ('problems' in result) expect.fail(JSON.stringify(result.problems))
-    for (const { config } of result.ok.actions) renderBody(config.body_template, scope)
+    for (const action of result.ok.actions) {
+      if (action.action_type === 'rest') renderBody(action.config.body_template, scope)
+    }
   }
 })
 

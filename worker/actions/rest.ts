@@ -1,9 +1,9 @@
+import type { RestActionConfig } from '../../src/actions/rest.ts'
 import { PermanentError, RetryableError } from '../../src/errors.ts'
 import { type DeliveryScope, renderBody } from '../../src/render-template.ts'
 import { storableText } from '../../src/storable-text.ts'
-import type { RestActionConfig } from '../../src/trigger-document.ts'
-import type { HttpClient, HttpResponse } from '../http.ts'
-import type { ActionOutcome } from '../run-action.ts'
+import type { HttpResponse } from '../http.ts'
+import type { ActionOutcome, ActionTools } from '../run-action.ts'
 
 /** Statuses of a receiver that may do better later: 408 and 425 ask for it, 429 and 5xx say so. */
 const passing = new Set([408, 425, 429])
@@ -15,7 +15,7 @@ const passing = new Set([408, 425, 429])
 export async function runRest(
   config: RestActionConfig,
   scope: DeliveryScope,
-  http: HttpClient,
+  { http }: ActionTools,
   signal: AbortSignal,
 ): Promise<ActionOutcome> {
   const sendsBody = config.method !== 'GET'
