@@ -13,6 +13,7 @@ import { knownChains, type Registries } from '../../src/chains.ts'
 import { economyAccounts } from '../../src/dev/economy-world.ts'
 import { startAnvil } from '../../src/dev/start-anvil.ts'
 import { type EventType, registryOf } from '../../src/event.ts'
+import { until } from '../support/until.ts'
 
 export type Emission = { event: EventType; args: Record<string, unknown> }
 
@@ -89,6 +90,8 @@ export async function startEmittingChain(id: number): Promise<EmittingChain> {
       const to = registries[registryOf(first?.event ?? 'Registered')]
       const data = encodeFunctionData({ abi: emitAbi, args: [emissions.map(encodeEmission)] })
       const hash = await chain.call('eth_sendTransaction', [{ from: sender, to, data, gas: '0xf00000' }])
+      // anvil answers before it has mined: who reads the chain's logs at once could miss these.
+      await until(`${hash} is mined`, () => chain.call('eth_getTransactionReceipt', [hash]))
       return (await chain.call('eth_getRawTransactionByHash', [hash])) as Hex
     },
   }

@@ -137,7 +137,8 @@ describe('deployRegistries', () => {
     const chain = await startAnvil()
     onTestFinished(() => chain.stop())
     const [first] = (await chain.call('eth_accounts')) as string[]
-    await chain.call('eth_sendTransaction', [{ from: first, to: first, value: toHex(1) }])
+    const sent = await chain.call('eth_sendTransaction', [{ from: first, to: first, value: toHex(1) }])
+    await until('it is mined', () => chain.call('eth_getTransactionReceipt', [sent]))
 
     const refusal = deployRegistries(chain)
     await expect(refusal).rejects.toThrow(UserError)
