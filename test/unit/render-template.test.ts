@@ -1,16 +1,17 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { buildDeliveryScope, type DeliveryScope } from '../../src/delivery-scope.ts'
 import { PermanentError } from '../../src/errors.ts'
-import { type DeliveryScope, type JsonValue, renderBody } from '../../src/render-template.ts'
+import { type JsonValue, renderBody } from '../../src/render-template.ts'
 import { sampleEvent } from '../support/events.ts'
 
 function scopeOf(fields: Parameters<typeof sampleEvent>[1] = {}): DeliveryScope {
-  return {
+  return buildDeliveryScope({
     event: sampleEvent('NewFeedback', { args: { note: 'n', list: [1, 2] }, ...fields }),
     trigger: { id: 'trigger-1', name: 'Low scores', version: 3 },
-    match: { evidence: [{ position: 0, field: 'score', seen: '12.5' }] },
-    delivery: { id: 'delivery-1', attempt: 2 },
-  }
+    evidence: [{ position: 0, field: 'score', seen: '12.5' }],
+    delivery: { id: 'delivery-1', attempt: 2, kind: 'match' },
+  })
 }
 
 function failureOf(template: JsonValue, scope = scopeOf()): string {
@@ -31,10 +32,10 @@ test('without a template the body is the default payload, the same for every att
     version: 1,
     delivery_id: 'delivery-1',
     trigger: { id: 'trigger-1', name: 'Low scores', version: 3 },
-    event: { ...first.event, block_time: '2026-02-01T00:00:00.000Z' },
+    event: first.event,
     match: { evidence: [{ position: 0, field: 'score', seen: '12.5' }] },
   })
-  const later = { ...first, delivery: { id: 'delivery-1', attempt: 7 } }
+  const later = { ...first, delivery: { ...first.delivery, attempt: 7 } }
   expect(renderBody(undefined, later)).toBe(renderBody(undefined, first))
 })
 
@@ -102,7 +103,10 @@ describe('a name that is not there is an error that says what is', () => {
       'body_template: event.args.nope is not there. event.args has note, list',
     ],
     ['{{ trigger.owner }}', 'body_template: trigger.owner is not there. trigger has id, name, version'],
-    ['{{ agent }}', 'body_template: agent is not there. There are event, trigger, match, delivery'],
+    [
+      '{{ agent }}',
+      'body_template: agent is not there. There are event, trigger, match, state, chain, links, delivery, test',
+    ],
     [
       '{{ trigger.constructor }}',
       'body_template: trigger.constructor is not there. trigger has id, name, version',
@@ -111,7 +115,7 @@ describe('a name that is not there is an error that says what is', () => {
 
   test('with the path of the string in a JSON template', () => {
     expect(failureOf({ a: [{ b: '{{ delivery.x }}' }] })).toBe(
-      'body_template.a[0].b: delivery.x is not there. delivery has id, attempt',
+      'body_template.a[0].b: delivery.x is not there. delivery has id, attempt, kind',
     )
   })
 

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { knownChains } from '../../src/chains.ts'
 import { conditionTypes } from '../../src/conditions/condition-types.ts'
+import { buildDeliveryScope } from '../../src/delivery-scope.ts'
 import { renderBody } from '../../src/render-template.ts'
 import { parseTriggerDocument } from '../../src/trigger-document.ts'
 import { sampleEvent } from '../support/events.ts'
@@ -12,12 +13,12 @@ const blocks = (kind: string) =>
     JSON.parse(json ?? ''),
   )
 
-const scope = {
+const scope = buildDeliveryScope({
   event: sampleEvent('NewFeedback'),
   trigger: { id: 't', name: 'n', version: 1 },
-  match: { evidence: [{ position: 0 }] },
-  delivery: { id: 'd', attempt: 1 },
-}
+  evidence: [{ position: 0 }],
+  delivery: { id: 'd', attempt: 1, kind: 'match' },
+})
 
 test('every example of docs/triggers.md is a trigger that can be stored, and its bodies can be made', () => {
   const examples = blocks('json')
