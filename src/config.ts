@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { type Chain, knownChains } from './chains.ts'
 import { UserError } from './errors.ts'
+import { parseCidrs } from './outbound/cidr.ts'
 
 /** A chain that is switched on: its endpoints are given and its start block is known. */
 export type ConfiguredChain = Chain & { startBlock: number; rpcUrl: string; wsUrl: string | undefined }
@@ -29,6 +30,17 @@ const integer = (min: number, max: number) =>
     })
     .transform(Number)
 
+/** Ranges of addresses. A whole list, so that a bad entry is named. */
+const cidrs = z.string().transform((value, context) => {
+  try {
+    return parseCidrs(value)
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    context.addIssue({ code: 'custom', message: error.message })
+    return z.NEVER
+  }
+})
+
 /** Every variable with a fixed name. Each default says why it is what it is. */
 const settings = z.object({
   /** Without it, a Postgres of our own starts in TOCSIN_HOME. */
@@ -48,6 +60,24 @@ const settings = z.object({
   TOCSIN_API_TOKEN: z.string().min(16, 'expected at least 16 characters').optional(),
   /** Calls in flight in one worker. Enough to hide slow receivers; each holds a little memory and a socket. */
   TOCSIN_WORKER_CONCURRENCY: integer(1, 1000).default(50),
+  /** Without it there is no bot, and Telegram actions wait. */
+  TELEGRAM_BOT_TOKEN: z
+    .string()
+    .regex(/^\d{1,19}:[\w-]{20,}$/, 'expected the token that @BotFather gave, such as 123456789:AAE…')
+    .optional(),
+  /** Telegram's own servers, unless a Bot API server of one's own is nearer. */
+  TELEGRAM_API_ROOT: url(['http:', 'https:']).default('https://api.telegram.org'),
+  /** Without it the bot asks for updates (long polling), which works everywhere. */
+  TELEGRAM_WEBHOOK_URL: url(['https:', 'http:']).optional(),
+  /** Where the bot listens for what comes to TELEGRAM_WEBHOOK_URL: as `host:port`, behind a proxy with TLS. */
+  TELEGRAM_WEBHOOK_LISTEN: z
+    .string()
+    .regex(/^.+:\d{1,5}$/, 'expected host:port, such as 127.0.0.1:8005')
+    .default('127.0.0.1:8005'),
+  /** None: what users name is called on the public internet only, never in the operator's own network. */
+  OUTBOUND_ALLOW: cidrs.default([]),
+  /** None: the whole public internet may be called. */
+  OUTBOUND_DENY: cidrs.default([]),
 })
 
 /** Names with a chain id at their end, and what their values must be. */
@@ -58,7 +88,7 @@ const perChain = {
 }
 
 /** Names that are ours by their prefix: one that we do not know is a spelling mistake, not somebody else's variable. */
-const ownPrefixes = ['TOCSIN_', ...Object.keys(perChain)]
+const ownPrefixes = ['TOCSIN_', 'OUTBOUND_', ...Object.keys(perChain)]
 
 /** Every variable that the configuration knows, chain variables by their prefix. For documents and their tests. */
 export const knownVariables = { fixed: Object.keys(settings.shape), perChain: Object.keys(perChain) }
@@ -134,7 +164,28 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     log: { level: value.TOCSIN_LOG_LEVEL, format: value.TOCSIN_LOG_FORMAT },
     api: { host: value.TOCSIN_API_HOST, port: value.TOCSIN_API_PORT, token: value.TOCSIN_API_TOKEN },
     worker: { concurrency: value.TOCSIN_WORKER_CONCURRENCY },
+    telegram: telegramOf(value),
+    outbound: { allow: value.OUTBOUND_ALLOW, deny: value.OUTBOUND_DENY },
     chains,
+  }
+}
+
+/** `undefined`: there is no bot. */
+function telegramOf(value: z.output<typeof settings>) {
+  if (value.TELEGRAM_BOT_TOKEN === undefined) return undefined
+  const listen = value.TELEGRAM_WEBHOOK_LISTEN
+  const colon = listen.lastIndexOf(':')
+  return {
+    token: value.TELEGRAM_BOT_TOKEN,
+    apiRoot: value.TELEGRAM_API_ROOT.replace(/\/+$/, ''),
+    webhook:
+      value.TELEGRAM_WEBHOOK_URL === undefined
+        ? undefined
+        : {
+            url: value.TELEGRAM_WEBHOOK_URL,
+            host: listen.slice(0, colon).replace(/^\[(.*)\]$/, '$1'),
+            port: Number(listen.slice(colon + 1)),
+          },
   }
 }
 

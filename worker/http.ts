@@ -1,5 +1,11 @@
-import { Agent, type Dispatcher, request } from 'undici'
-import { PermanentError, RetryableError } from '../src/errors.ts'
+import { Agent, type Dispatcher, request, fetch as undiciFetch } from 'undici'
+import { RetryableError } from '../src/errors.ts'
+import type { OutboundPolicy } from '../src/outbound/judge-address.ts'
+import { boundResponse } from './guard/bound-response.ts'
+import { checkUrl } from './guard/check-url.ts'
+import { createGuardedConnector } from './guard/connector.ts'
+import { describeCallError } from './guard/describe-call-error.ts'
+import { createSystemResolve, type Resolve } from './guard/resolve-allowed.ts'
 
 export type HttpRequest = {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -18,16 +24,53 @@ export type HttpResponse = {
   bodyTruncated: boolean
 }
 
+export type FetchInit = RequestInit & {
+  /** For the whole exchange, DNS to the last byte of the body. Without it there is no end: for event streams. */
+  timeoutMs?: number
+  /** Of the body, unpacked. 16 MiB without it; `Infinity` for an event stream that may go on for days. */
+  bytesMax?: number
+}
+
 export type HttpClient = {
+  /**
+   * Sends one request and keeps the start of the answer.
+   *
+   * @throws PermanentError when the address is refused or the request is not one; RetryableError for all that may pass.
+   */
   send(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse>
+  /**
+   * `fetch`, through the same guard: the body is a stream; redirects are handed back, not followed. Fits the `fetch` option of
+   * the MCP SDK's transports.
+   *
+   * @throws PermanentError when the address is refused or the answer is larger than `bytesMax` (then from the reading of the
+   *   body, too); RetryableError for all that may pass; the signal's own reason when `init.signal` ended it.
+   */
+  fetch(url: string | URL, init?: FetchInit): Promise<Response>
+  /** Ends calls that are on their way after a grace, and all connections. */
   close(): Promise<void>
 }
 
 const keptBodyBytesMax = 4096
+const fetchBodyBytesMax = 16 * 1024 * 1024
 
-/** The one place that opens addresses which users name. Redirects are not followed: they would go where nobody has agreed to. */
-export function createHttpClient(): HttpClient {
+/** How long headers may take in a `fetch` without a deadline of its own. */
+const headersMaxMs = 60_000
+
+/**
+ * The one place that opens addresses which users name. Every connection is checked against the policy when it is made
+ * (guard/connector.ts). A client has connections of its own: none is shared with a client of another policy.
+ */
+export function createHttpClient(
+  policy: OutboundPolicy,
+  {
+    resolve = createSystemResolve(),
+    ca,
+    allowH2 = true,
+  }: { resolve?: Resolve; ca?: string; allowH2?: boolean } = {},
+): HttpClient {
   const agent = new Agent({
+    connect: createGuardedConnector({ policy, resolve, ca, allowH2 }),
+    allowH2,
     // Bounded by the request's own timeout; a peer that trickles headers must not hold a slot longer than that.
     headersTimeout: 0,
     bodyTimeout: 0,
@@ -36,24 +79,86 @@ export function createHttpClient(): HttpClient {
   })
   return {
     send: async (options, signal) => {
-      const deadline = AbortSignal.timeout(options.timeoutMs)
+      const deadline = startDeadline(options.timeoutMs, signal)
       try {
-        const response = await request(options.url, {
+        const response = await request(checkUrl(options.url), {
           method: options.method,
           headers: options.headers,
           body: options.body ?? null,
           dispatcher: agent,
-          signal: AbortSignal.any([signal, deadline]),
+          signal: deadline.signal,
         })
         const { body, bodyTruncated } = await readStart(response.body)
         return { status: response.statusCode, headers: flatten(response.headers), body, bodyTruncated }
       } catch (error) {
-        if (deadline.aborted) throw new RetryableError(`no answer within ${options.timeoutMs} ms`)
-        throw classify(error)
+        throw deadline.passed() ? late(options.timeoutMs) : describeCallError(error, options.url)
+      } finally {
+        deadline.end()
       }
     },
+
+    fetch: async (url, { timeoutMs, bytesMax = fetchBodyBytesMax, ...init } = {}) => {
+      const checked = checkUrl(url)
+      const headers = new Headers(init.headers)
+      // What comes unpacked cannot unpack into more. Where it comes packed all the same, the limit is on what it unpacks to.
+      if (!headers.has('accept-encoding')) headers.set('accept-encoding', 'identity')
+      const deadline = startDeadline(timeoutMs, init.signal ?? undefined)
+      const forHeaders = timeoutMs === undefined ? startDeadline(headersMaxMs, deadline.signal) : undefined
+      const translate = (error: unknown) => {
+        if (deadline.passed()) return late(timeoutMs ?? 0)
+        if (forHeaders?.passed()) return late(headersMaxMs)
+        return init.signal?.aborted ? init.signal.reason : describeCallError(error, checked.href)
+      }
+      try {
+        const response = await undiciFetch(checked, {
+          ...(init as object),
+          headers: [...headers],
+          redirect: 'manual',
+          dispatcher: agent,
+          signal: (forHeaders ?? deadline).signal,
+        })
+        forHeaders?.end()
+        // The types of undici and of Node's own fetch are of two versions of one thing.
+        return boundResponse(response, bytesMax, deadline.end, translate) as unknown as Response
+      } catch (error) {
+        forHeaders?.end()
+        deadline.end()
+        throw translate(error)
+      }
+    },
+
     close: () => agent.close(),
   }
+}
+
+type Deadline = { signal: AbortSignal; passed: () => boolean; end: () => void }
+
+/** Aborts after a time or with another signal. Cheaper than AbortSignal.any and timeout, which outlive the call. */
+function startDeadline(timeoutMs: number | undefined, outer: AbortSignal | undefined): Deadline {
+  const controller = new AbortController()
+  let passed = false
+  const abort = () => controller.abort(outer?.reason)
+  const timer =
+    timeoutMs === undefined
+      ? undefined
+      : setTimeout(() => {
+          passed = true
+          controller.abort()
+        }, timeoutMs)
+  if (outer?.aborted) abort()
+  else outer?.addEventListener('abort', abort, { once: true })
+  return {
+    signal: controller.signal,
+    passed: () => passed,
+    end: () => {
+      clearTimeout(timer)
+      outer?.removeEventListener('abort', abort)
+    },
+  }
+}
+
+function late(timeoutMs: number): RetryableError {
+  return new RetryableError(`no answer within ${timeoutMs} ms`)
 }
 
 async function readStart(
@@ -73,11 +178,4 @@ async function readStart(
 
 function flatten(headers: Record<string, string | string[] | undefined>): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value].flat().join(', ')]))
-}
-
-function classify(error: unknown): Error {
-  const code = (error as { code?: string }).code
-  return code === 'UND_ERR_INVALID_ARG' || code === 'ERR_INVALID_URL'
-    ? new PermanentError('the request could not be made', { cause: error })
-    : new RetryableError('the request failed', { cause: error })
 }

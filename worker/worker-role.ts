@@ -15,7 +15,7 @@ await runRole('worker', async ({ config, log, shutdown }) => {
   shutdown.add(() => db.end({ timeout: 5 }))
   await checkDatabase(db, config.databaseUrl)
 
-  const http = createHttpClient()
+  const http = createHttpClient(config.outbound)
   shutdown.add(http.close)
   const queue = await openQueue(config, log)
 

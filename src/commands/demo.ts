@@ -75,6 +75,9 @@ export async function runDemo(options: Options): Promise<void> {
         TOCSIN_API_PORT: `${await findFreePort()}`,
         TOCSIN_API_TOKEN: token,
         TOCSIN_LOG_FORMAT: 'json',
+        // Its webhooks go to a receiver of this process. Whatever else is allowed or denied has no part in a demo.
+        OUTBOUND_ALLOW: '127.0.0.0/8',
+        OUTBOUND_DENY: undefined,
       },
       log: createLog({ level: options.json ? 'error' : 'warn', format: config.log.format }, 'demo'),
       shutdown,

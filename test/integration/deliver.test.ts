@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Database, openDatabase } from '../../src/db.ts'
 import { createLog } from '../../src/log.ts'
 import { applyMigrations } from '../../src/migrate.ts'
+import { parseCidrs } from '../../src/outbound/cidr.ts'
 import { type DeliveryQueue, openQueue } from '../../src/queue.ts'
 import { createShutdown, type Shutdown } from '../../src/shutdown.ts'
 import { cancelDelivery, retryDeliveries, retryDelivery } from '../../src/store/dead-letters.ts'
@@ -42,7 +43,7 @@ describe.each(hasRedis ? ['postgres', 'redis'] : ['postgres'])(
       redis = backend === 'redis' ? await startRedis() : undefined
       receiver = await startReceiver()
       queue = await openQueue({ databaseUrl: database.url, redisUrl: redis?.url }, log)
-      http = createHttpClient()
+      http = createHttpClient({ allow: parseCidrs('127.0.0.0/8'), deny: [] })
       shutdown = createShutdown()
       await queue.consume(work('worker-1'), 20)
       await runRelay({ db, queue, log, shutdown })

@@ -6,7 +6,7 @@ const cli = fileURLToPath(new URL('../../bin/tocsin.js', import.meta.url))
 
 /** The environment of a test, without whatever Tocsin variables this machine has set, plus those given. */
 export function cleanEnvironment(variables: Record<string, string> = {}): Record<string, string> {
-  const own = /^(TOCSIN_|RPC_URL_|WS_URL_|START_BLOCK_|DATABASE_URL$|REDIS_URL$)/
+  const own = /^(TOCSIN_|OUTBOUND_|RPC_URL_|WS_URL_|START_BLOCK_|DATABASE_URL$|REDIS_URL$|TELEGRAM_)/
   const kept = Object.entries(process.env).filter((entry): entry is [string, string] => {
     return entry[1] !== undefined && !own.test(entry[0])
   })

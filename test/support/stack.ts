@@ -35,6 +35,8 @@ export async function startStack(
     TOCSIN_API_PORT: '0',
     TOCSIN_API_TOKEN: token,
     TOCSIN_LOG_LEVEL: 'warn',
+    // The receivers of tests and benchmarks are on this machine.
+    OUTBOUND_ALLOW: '127.0.0.0/8',
     RPC_URL_31337: chain.rpcUrl,
     ...(options.webSocket === false ? {} : { WS_URL_31337: chain.wsUrl }),
     ...options.variables,
