@@ -1,6 +1,5 @@
 import type { DeliveryScope } from './delivery-scope.ts'
-import { PermanentError } from './errors.ts'
-import { describeTemplateError } from './templates/describe-template-error.ts'
+import { describeTemplateError, TemplateError } from './templates/describe-template-error.ts'
 import { type Budget, createEmitter, type Emitter, type Escape } from './templates/emitters.ts'
 import { type Run, startRun } from './templates/engine.ts'
 import { type JsonValue, valueKey } from './templates/json-value.ts'
@@ -18,21 +17,23 @@ export type { DeliveryScope, JsonValue }
  *
  * @param options.contentType of the body. What a string takes from the scope is written so that it cannot break out of JSON,
  *   XML or HTML. Not given: a string that begins like JSON is.
+ * @param options.path how errors call the template.
  * @throws PermanentError when the template names something that is not there (and then what is), or does more than it may.
  */
 export function renderBody(
   template: JsonValue | undefined,
   scope: DeliveryScope,
-  options: { contentType?: string | undefined } = {},
+  options: { contentType?: string | undefined; path?: string } = {},
 ): string {
   if (template === undefined) return JSON.stringify(defaultPayload(scope))
+  const { path = 'body_template' } = options
   const body =
     typeof template === 'string'
       ? renderText(template, scope, {
           escape: bodyEscape(template, options.contentType),
-          path: 'body_template',
+          path,
         })
-      : JSON.stringify(renderTree(template, scope, 'body_template'))
+      : JSON.stringify(renderTree(template, scope, path))
   if (Buffer.byteLength(body) > outputBytesMax) throw tooLarge()
   return body
 }
@@ -112,7 +113,7 @@ function renderTo(text: string, { run, scope }: Rendering, emitter: Emitter, pat
   try {
     run.render(text, emitter)
   } catch (error) {
-    throw new PermanentError(`${path}: ${describeTemplateError(error, scope)}`)
+    throw new TemplateError(path, describeTemplateError(error, scope))
   }
 }
 

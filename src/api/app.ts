@@ -8,8 +8,10 @@ import { addDeliveries } from './deliveries.ts'
 import { addEvents } from './events.ts'
 import { addHealth } from './health.ts'
 import { addMatches } from './matches.ts'
+import { addPreview } from './preview.ts'
 import { invalid, ProblemError, toProblems, toResponse } from './problem.ts'
 import { addResults } from './results.ts'
+import { addTestFire } from './test-fire.ts'
 import { addTriggers } from './triggers.ts'
 
 const bodyBytesMax = 256 * 1024
@@ -69,6 +71,8 @@ export function createApp(
   addMatches(app, context)
   addDeliveries(app, context)
   addResults(app, context)
+  addPreview(app, context)
+  addTestFire(app, context)
 
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
   app.openAPIRegistry.register(

@@ -6,7 +6,13 @@ import {
   retryDeliveries,
   retryDelivery,
 } from '../store/dead-letters.ts'
-import { type DeliveryRow, deliveryStates, listDeliveries, readDelivery } from '../store/deliveries-read.ts'
+import {
+  type DeliveryRow,
+  deliveryKinds,
+  deliveryStates,
+  listDeliveries,
+  readDelivery,
+} from '../store/deliveries-read.ts'
 import type { ApiContext } from './app.ts'
 import { bearer, pageResponse, problemResponses, resourceResponse } from './describe.ts'
 import { readJsonBody } from './json-body.ts'
@@ -20,7 +26,7 @@ const narrowing = {
 }
 
 const query = listQuery(
-  { state: filter.oneOf(deliveryStates), ...narrowing },
+  { state: filter.oneOf(deliveryStates), kind: filter.oneOf(deliveryKinds), ...narrowing },
   z.tuple([keyPart.time, keyPart.uuid]),
 )
 
@@ -42,7 +48,10 @@ const bulkSchema = z
 const time = z.iso.datetime()
 const deliverySchema = z.object({
   id: z.guid(),
-  match_id: z.int(),
+  kind: z.enum(deliveryKinds).openapi({
+    description: 'match: a trigger fired; test: its owner asked for it; alert: about its other actions',
+  }),
+  match_id: z.int().nullable().openapi({ description: 'null unless the kind is match' }),
   trigger_id: z.string().nullable().openapi({ description: 'null: the trigger was deleted' }),
   action_id: z.int().nullable().openapi({ description: 'null: the action was deleted' }),
   occurrence: z.string(),

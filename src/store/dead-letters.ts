@@ -8,7 +8,7 @@ export const deadStates = ['failed', 'unknown'] as const
 /** What became of a request to change a delivery: the delivery as it is now, or why it stays as it is. */
 export type Change = { changed: DeliveryRow } | { refused: string }
 
-export type DeadLetterFilter = Omit<DeliveryFilter, 'state'> & {
+export type DeadLetterFilter = Omit<DeliveryFilter, 'state' | 'kind'> & {
   state?: (typeof deadStates)[number] | undefined
 }
 

@@ -12,6 +12,9 @@ export const deliveryStates = [
   'unknown',
 ] as const
 
+/** Why there is a delivery: a trigger fired, its owner tests it, or its owner has to hear about its other actions. */
+export const deliveryKinds = ['match', 'test', 'alert'] as const
+
 export const resultStatuses = ['success', 'failed', 'retrying'] as const
 
 type ActionType = 'telegram' | 'rest' | 'mcp'
@@ -31,7 +34,9 @@ export type MatchRow = {
 
 export type DeliveryRow = {
   id: string
-  match_id: number
+  kind: (typeof deliveryKinds)[number]
+  /** null unless its kind is `match` */
+  match_id: number | null
   trigger_id: string | null
   action_id: number | null
   occurrence: string
@@ -58,6 +63,7 @@ export type DeliveryFilter = {
   state?: DeliveryRow['state'] | undefined
   destination?: string | undefined
   since?: Date | undefined
+  kind?: DeliveryRow['kind'] | undefined
 }
 
 /** One attempt at a delivery. */
@@ -108,6 +114,7 @@ export async function listDeliveries(
     after?.[0],
     after?.[1],
     limit + 1,
+    filter.kind,
   ])
   return toPage(rows, limit)
 }

@@ -2,6 +2,20 @@ import { LiquidError } from 'liquidjs'
 import { describeError, PermanentError } from '../errors.ts'
 import { renderTimeMs, templateLengthMax, tooLarge } from './limits.ts'
 
+/** A template that cannot be rendered for an event. The message begins with the path. */
+export class TemplateError extends PermanentError {
+  override name = 'TemplateError'
+  /** Of the string, such as `body_template.text`. */
+  readonly path: string
+  readonly reason: string
+
+  constructor(path: string, reason: string) {
+    super(`${path}: ${reason}`)
+    this.path = path
+    this.reason = reason
+  }
+}
+
 /** What went wrong in a template, as its author needs to hear it. With a scope, a name that is not there says what is. */
 export function describeTemplateError(error: unknown, scope?: object): string {
   const original = error instanceof LiquidError ? error.originalError : undefined
