@@ -63,13 +63,16 @@ begin
     on conflict (user_id, action_type, address) do update set address = excluded.address
     returning id into new.destination_id;
   end if;
-  if tg_op = 'UPDATE' then
+  if tg_op = 'UPDATE' and new.destination_id is not null then
     update deliveries set destination_id = new.destination_id where action_id = new.id and state = 'pending';
   end if;
   return new;
 end $$;
 
-alter table trigger_actions add column destination_id bigint references destinations (id) on delete set null;
+alter table trigger_actions
+  add column destination_id bigint references destinations (id) on delete set null,
+  -- Whether it is told when something is wrong with the trigger's other actions.
+  add column alerts boolean not null default false;
 create index trigger_actions_destination_id on trigger_actions (destination_id);
 
 alter table deliveries
@@ -139,7 +142,7 @@ alter table deliveries
   alter column match_id set not null;
 create index deliveries_due on deliveries (due_at) where state = 'pending';
 drop trigger trigger_actions_destination on trigger_actions;
-alter table trigger_actions drop column destination_id;
+alter table trigger_actions drop column destination_id, drop column alerts;
 drop function set_destination();
 drop function destination_address(text, jsonb);
 drop function url_address(text);

@@ -1,14 +1,15 @@
+import { randomBytes } from 'node:crypto'
 import { type ConnectionOptions, createPostgresBackend, type Job, Queue, Worker } from 'bullmq'
 import { Redis } from 'ioredis'
 import { describeError, UserError } from './errors.ts'
 import type { Log } from './log.ts'
 
 /** The queue of wake-ups. A job says "look at this delivery"; whether there is anything to do, the delivery's row decides. */
-export type WakeUp = { id: string; attempts: number; priority: number }
+export type WakeUp = { id: string; enqueues: number; priority: number }
 
 export type DeliveryQueue = {
   backend: 'postgres' | 'redis'
-  /** Adds one job a delivery and attempt. Adding the same one again while it waits changes nothing. */
+  /** Adds a job for each. One that exists already does no harm: whoever comes second finds nothing to do. */
   add(wakeUps: readonly WakeUp[]): Promise<void>
   /** Calls `run` with the ids of deliveries, at most `concurrency` at a time, until the queue is closed. */
   consume(run: (deliveryId: string, jobId: string) => Promise<void>, concurrency: number): Promise<void>
@@ -59,11 +60,11 @@ export async function openQueue(settings: Settings, log: Log): Promise<DeliveryQ
     backend,
     add: async (wakeUps) => {
       await queue.addBulk(
-        wakeUps.map(({ id, attempts, priority }) => ({
+        wakeUps.map(({ id, enqueues, priority }) => ({
           name: 'deliver',
           data: { delivery_id: id },
           opts: {
-            jobId: `${id}-${attempts}`,
+            jobId: `${id}-${enqueues}-${randomBytes(3).toString('hex')}`,
             priority: Math.min(Math.max(Math.trunc(priority), 0), priorityMax - 1) + 1,
           },
         })),

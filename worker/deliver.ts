@@ -1,16 +1,25 @@
 import type { Database } from '../src/db.ts'
-import { describeError, PermanentError, RetryableError } from '../src/errors.ts'
+import { buildDeliveryScope } from '../src/delivery-scope.ts'
+import { PermanentError } from '../src/errors.ts'
+import type { RegistryEvent } from '../src/event.ts'
 import type { Log } from '../src/log.ts'
-import type { DeliveryScope } from '../src/render-template.ts'
-import { storableText } from '../src/storable-text.ts'
-import { type ClaimedDelivery, claimDelivery, finishDelivery, readEvent } from '../src/store/delivering.ts'
-import { retryDelayMs } from './retry-delay.ts'
+import {
+  type ClaimedDelivery,
+  claimDeliveries,
+  type EndedAttempt,
+  extendLeases,
+  finishDeliveries,
+  readEvents,
+} from '../src/store/delivering.ts'
+import { createBatcher } from './batcher.ts'
+import { judge } from './judge.ts'
 import { type ActionOutcome, type ActionTools, runAction } from './run-action.ts'
 
 /** How long a claim is believed without a sign of life. The worker gives one every third of it. */
 export const leaseMs = 15_000
 
-const attemptsMaxDefault = 8
+/** Deliveries in one query: many, since each costs little; not so many that one query holds up the others for long. */
+const batchMax = 200
 
 export type DeliverContext = {
   db: Database
@@ -20,92 +29,111 @@ export type DeliverContext = {
   signal: AbortSignal
 }
 
-/**
- * Looks at one delivery: claims it, runs its action once, records the attempt and what is next. Does nothing when the
- * delivery is not to be had, which is normal: a job is only a wake-up, and may come twice or late.
- */
-export async function deliver(context: DeliverContext, deliveryId: string, jobId: string): Promise<void> {
-  const { db, log, workerId } = context
-  const [delivery] = await claimDelivery(db, [deliveryId, workerId, leaseMs])
-  if (delivery === undefined) return
-
-  const startedAt = new Date()
-  const clock = performance.now()
-  const outcome = await attempt(context, delivery)
-  const durationMs = Math.round(performance.now() - clock)
-
-  const verdict = judge(delivery, outcome)
-  const [finished] = await finishDelivery(db, [
-    delivery.id,
-    workerId,
-    delivery.attempts,
-    verdict.state,
-    verdict.dueInMs,
-    verdict.error,
-    jobId,
-    verdict.status,
-    startedAt,
-    durationMs,
-    outcome.response,
-  ])
-  const line = {
-    delivery_id: delivery.id,
-    trigger: delivery.trigger?.name,
-    event_id: delivery.event_id,
-    attempt: delivery.attempts,
-    state: verdict.state,
-    duration_ms: durationMs,
-  }
-  if (finished?.held !== true) log.warn(line, 'finished a delivery that somebody else had taken up meanwhile')
-  else if (verdict.error === null) log.info(line, 'delivered')
-  else log.warn({ ...line, error: verdict.error }, 'not delivered')
+export type Deliverer = {
+  /**
+   * Looks at one delivery: claims it, runs its action once, records the attempt and what is next. Does nothing when the
+   * delivery is not to be had, which is normal: a job is only a wake-up, and may come twice or late.
+   */
+  deliver(deliveryId: string, jobId: string): Promise<void>
+  /** A sign of life for everything that is under way. To be given every third of {@link leaseMs}. */
+  extendLeases(): Promise<void>
 }
 
-/** One run of the action. Every failure that belongs to the action comes back as an outcome, never as an exception. */
-async function attempt(context: DeliverContext, delivery: ClaimedDelivery): Promise<ActionOutcome> {
-  const { db, tools, signal } = context
-  if (delivery.trigger === null || delivery.config === null) {
-    return { response: {}, error: new PermanentError('its trigger or action was deleted') }
-  }
-  try {
-    const [event] = await readEvent(db, [delivery.event_id, delivery.block_time])
-    if (event === undefined) throw new PermanentError(`event ${delivery.event_id} is no longer stored`)
-    const scope: DeliveryScope = {
-      event,
-      trigger: delivery.trigger,
-      match: { evidence: delivery.evidence },
-      delivery: { id: delivery.id, attempt: delivery.attempts },
+/** What one worker does with deliveries. Those that are looked at at the same time share their queries. */
+export function createDeliverer({ db, log, tools, workerId, signal }: DeliverContext): Deliverer {
+  const inFlight = new Set<string>()
+
+  /** The delivery with this id; with it, the others of its batch. */
+  const claim = createBatcher(async (ids: string[]) => {
+    const rows = await claimDeliveries(db, [ids, workerId, leaseMs])
+    const claimed = new Map<string, ClaimedDelivery[]>()
+    for (const row of rows) {
+      const key = row.batch_id ?? row.id
+      claimed.set(key, [...(claimed.get(key) ?? []), row])
     }
-    return await runAction(delivery, scope, tools, signal)
-  } catch (error) {
-    const known = error instanceof PermanentError || error instanceof RetryableError
-    // An error that nobody foresaw is tried again: it is ours, and the next version may have mended it.
-    return { response: {}, error: known ? error : new RetryableError('unexpected', { cause: error }) }
-  }
-}
+    return ids.map((id) => {
+      const found = claimed.get(id) ?? []
+      // Whoever asks twice in one query gets it once.
+      claimed.delete(id)
+      return found
+    })
+  }, batchMax)
 
-type Verdict = {
-  state: 'succeeded' | 'failed' | 'cancelled' | 'pending'
-  status: 'success' | 'failed' | 'retrying'
-  dueInMs: number
-  error: string | null
-}
+  const readEvent = createBatcher(async (wanted: ClaimedDelivery[]) => {
+    const ids = wanted.map(({ event_id }) => event_id)
+    const times = wanted.map(({ block_time }) => block_time.toISOString())
+    const events = new Map((await readEvents(db, [ids, times])).map((event) => [event.id, event]))
+    return ids.map((id) => events.get(id))
+  }, batchMax)
 
-function judge(delivery: ClaimedDelivery, { error }: ActionOutcome): Verdict {
-  if (error === undefined) return { state: 'succeeded', status: 'success', dueInMs: 0, error: null }
-  const message = storableText(describeError(error))
-  if (delivery.trigger === null || delivery.config === null) {
-    return { state: 'cancelled', status: 'failed', dueInMs: 0, error: message }
+  const finish = createBatcher(async (ended: EndedAttempt[]) => {
+    const numbered = ended.map((attempt, number) => ({ ...attempt, number }))
+    const rows = await finishDeliveries(db, [workerId, numbered])
+    const held = new Map(rows.map((row) => [row.id, row.held]))
+    return ended.map(({ id }) => held.get(id) === true)
+  }, batchMax)
+
+  /** One run of the action. Every failure comes back as an outcome, never as an exception. */
+  const attempt = async (delivery: ClaimedDelivery): Promise<ActionOutcome> => {
+    try {
+      const { live_trigger_id: id, trigger_name: name, trigger_version: version } = delivery
+      if (id === null || name === null || version === null || delivery.config === null) {
+        throw new PermanentError('its trigger or action was deleted')
+      }
+      const event = (delivery.payload?.event as RegistryEvent | undefined) ?? (await readEvent(delivery))
+      if (event === undefined) throw new PermanentError(`event ${delivery.event_id} is no longer stored`)
+      const scope = buildDeliveryScope({
+        event,
+        trigger: { id, name, version },
+        evidence: delivery.evidence,
+        delivery: { id: delivery.id, attempt: delivery.attempts, kind: delivery.kind },
+        alert: delivery.payload?.alert as Record<string, unknown> | undefined,
+      })
+      return await runAction(delivery, scope, tools, signal)
+    } catch (error) {
+      return { response: {}, error: error instanceof Error ? error : new Error(String(error)) }
+    }
   }
-  const config = delivery.config as { max_attempts?: number; retry_schedule?: readonly string[] }
-  const attempts = delivery.attempts - delivery.attempts_before
-  if (error instanceof PermanentError || attempts >= (config.max_attempts ?? attemptsMaxDefault)) {
-    return { state: 'failed', status: 'failed', dueInMs: 0, error: message }
+
+  const deliverOne = async (delivery: ClaimedDelivery, jobId: string) => {
+    const startedAt = new Date()
+    const clock = performance.now()
+    const verdict = judge(delivery, await attempt(delivery))
+    const durationMs = Math.round(performance.now() - clock)
+    const held = await finish({
+      id: delivery.id,
+      attempts: delivery.attempts,
+      job_id: jobId,
+      started_at: startedAt,
+      duration_ms: durationMs,
+      ...verdict,
+    })
+    const line = {
+      delivery_id: delivery.id,
+      trigger: delivery.trigger_name,
+      event_id: delivery.event_id,
+      attempt: delivery.attempts,
+      state: verdict.state,
+      duration_ms: durationMs,
+    }
+    if (!held) log.warn(line, 'finished a delivery that somebody else had taken up meanwhile')
+    else if (verdict.error === null) log.info(line, 'delivered')
+    else if (verdict.status === null) log.info({ ...line, reason: verdict.error }, 'held back')
+    else log.warn({ ...line, error: verdict.error }, 'not delivered')
   }
+
   return {
-    state: 'pending',
-    status: 'retrying',
-    dueInMs: retryDelayMs(attempts, { schedule: config.retry_schedule, retryAfterMs: error.retryAfterMs }),
-    error: message,
+    deliver: async (deliveryId, jobId) => {
+      inFlight.add(deliveryId)
+      try {
+        const deliveries = await claim(deliveryId)
+        await Promise.all(deliveries.map((delivery) => deliverOne(delivery, jobId)))
+      } finally {
+        inFlight.delete(deliveryId)
+      }
+    },
+    extendLeases: async () => {
+      if (inFlight.size > 0) await extendLeases(db, [workerId, leaseMs, [...inFlight]])
+    },
   }
 }

@@ -3,7 +3,7 @@ import { describeError } from '../src/errors.ts'
 import type { Log } from '../src/log.ts'
 import type { DeliveryQueue } from '../src/queue.ts'
 import type { Shutdown } from '../src/shutdown.ts'
-import { nextDue, sweepDeliveries, takeDueDeliveries } from '../src/store/delivering.ts'
+import { nextDue, putBackDeliveries, sweepDeliveries, takeDueDeliveries } from '../src/store/delivering.ts'
 import { createWake } from '../src/wake.ts'
 
 /** NOTIFY wakes at once; the poll is for a notification that was missed. */
@@ -13,8 +13,13 @@ const sweepMs = 5_000
 /** After so long without being claimed, the job of an enqueued delivery is added again, in case the queue lost it. */
 const jobWaitMaxMs = 60_000
 
-/** One transaction: rows marked and jobs added. Bounded, so that a backlog does not become one long transaction. */
-const batchMax = 500
+/** Destinations of one transaction. Bounded, so that a backlog does not become one long transaction. */
+const destinationsMax = 100
+
+export type Relay = {
+  /** Says that a call has ended: its destination may have room for the next one. */
+  noteRoom(): void
+}
 
 /** Moves deliveries that are due from the outbox to the queue, and looks after those that were left lying. Until shutdown. */
 export async function runRelay(common: {
@@ -22,7 +27,7 @@ export async function runRelay(common: {
   queue: DeliveryQueue
   log: Log
   shutdown: Shutdown
-}): Promise<void> {
+}): Promise<Relay> {
   const { db, log, shutdown } = common
   const wake = createWake()
   await db.listen('delivery_pending', wake.wake, wake.wake)
@@ -30,7 +35,7 @@ export async function runRelay(common: {
   const sweep = setInterval(async () => {
     try {
       const [found] = await sweepDeliveries(db, [jobWaitMaxMs])
-      if (found !== undefined && found.lost + found.straggling > 0) {
+      if (found !== undefined && found.lost + found.straggling + found.refused + found.homeless > 0) {
         log.warn({ ...found }, 'took up deliveries that were left lying')
         wake.wake()
       }
@@ -39,23 +44,36 @@ export async function runRelay(common: {
     }
   }, sweepMs)
 
-  const done = relay(common, wake)
+  const room = { made: 0, wanted: false }
+  const done = relay(common, wake, room)
   shutdown.add(async () => {
     clearInterval(sweep)
     await done
   })
+  return {
+    noteRoom: () => {
+      room.made += 1
+      if (room.wanted) wake.wake()
+    },
+  }
 }
 
 async function relay(
   { db, queue, log, shutdown }: { db: Database; queue: DeliveryQueue; log: Log; shutdown: Shutdown },
   wake: ReturnType<typeof createWake>,
+  room: { made: number; wanted: boolean },
 ): Promise<void> {
+  let after = 0
   while (!shutdown.signal.aborted) {
     try {
-      const moved = await relayDue(db, queue)
-      if (moved === batchMax) continue
+      const { made } = room
+      after = await relayDue(db, queue, after)
+      if (after > 0) continue
       const [next] = await nextDue(db)
-      await wake.wait(Math.min(Math.max(next?.due_in_ms ?? pollMs, 1), pollMs), shutdown.signal)
+      room.wanted = next?.crowded === true
+      const dueInMs = next?.due_in_ms ?? pollMs
+      if (dueInMs <= 0 || (room.wanted && room.made !== made)) continue
+      await wake.wait(Math.min(dueInMs, pollMs), shutdown.signal)
     } catch (error) {
       log.error({ error: describeError(error) }, 'could not enqueue deliveries; trying again')
       await wake.wait(1_000, shutdown.signal)
@@ -64,15 +82,21 @@ async function relay(
 }
 
 /**
- * Enqueues one batch of deliveries that are due. Jobs are added before the rows are committed as enqueued: a crash in
- * between leaves them pending, and the job that exists already is not added twice.
+ * Enqueues deliveries that are due, as many as their destinations have room for. Rows are committed as enqueued before their
+ * jobs are added: a job that came first would find nothing to do. Whoever dies in between leaves rows to the sweeper.
  *
- * @returns how many were enqueued.
+ * @param after the id of the destination after which to begin: there can be more of them than one step looks at.
+ * @returns after which destination to go on; 0: all were looked at.
  */
-export function relayDue(db: Database, queue: DeliveryQueue): Promise<number> {
-  return db.begin(async (tx) => {
-    const due = await takeDueDeliveries(tx, [batchMax])
-    if (due.length > 0) await queue.add(due)
-    return due.length
-  }) as Promise<number>
+export async function relayDue(db: Database, queue: DeliveryQueue, after = 0): Promise<number> {
+  const due = await takeDueDeliveries(db, [destinationsMax, after])
+  const [first] = due
+  if (first === undefined) return 0
+  try {
+    await queue.add(due)
+  } catch (error) {
+    await putBackDeliveries(db, [due.map(({ id }) => id)])
+    throw error
+  }
+  return first.destinations === destinationsMax ? first.last_destination : 0
 }

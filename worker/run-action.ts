@@ -1,5 +1,5 @@
 import type { RestActionConfig } from '../src/actions/rest.ts'
-import { PermanentError, type RetryableError } from '../src/errors.ts'
+import { PermanentError } from '../src/errors.ts'
 import type { DeliveryScope } from '../src/render-template.ts'
 import type { ClaimedDelivery } from '../src/store/delivering.ts'
 import { runRest } from './actions/rest.ts'
@@ -11,7 +11,7 @@ export type ActionTools = { http: HttpClient }
 /** How an attempt ended. No error: it succeeded. `response` is what is kept of the answer. */
 export type ActionOutcome = {
   response: Record<string, unknown>
-  error: PermanentError | RetryableError | undefined
+  error: Error | undefined
 }
 
 /**

@@ -4,8 +4,7 @@ import { checkDatabase, openDatabase } from '../src/db.ts'
 import { describeError } from '../src/errors.ts'
 import { openQueue } from '../src/queue.ts'
 import { runRole } from '../src/role.ts'
-import { extendLeases } from '../src/store/delivering.ts'
-import { deliver, leaseMs } from './deliver.ts'
+import { createDeliverer, leaseMs } from './deliver.ts'
 import { createHttpClient } from './http.ts'
 import { runRelay } from './relay.ts'
 
@@ -20,15 +19,6 @@ await runRole('worker', async ({ config, log, shutdown }) => {
   const queue = await openQueue(config, log)
 
   const workerId = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`
-  const inFlight = new Set<string>()
-  const heartbeat = setInterval(() => {
-    if (inFlight.size === 0) return
-    extendLeases(db, [workerId, leaseMs, [...inFlight]]).catch((error) =>
-      log.warn({ error: describeError(error) }, 'could not extend leases'),
-    )
-  }, leaseMs / 3)
-  shutdown.add(() => clearInterval(heartbeat))
-
   // Running calls may finish on the way down, but not longer than the process is given.
   const calls = new AbortController()
   shutdown.add(async () => {
@@ -37,14 +27,18 @@ await runRole('worker', async ({ config, log, shutdown }) => {
     clearTimeout(impatient)
   })
 
+  const deliverer = createDeliverer({ db, log, tools: { http }, workerId, signal: calls.signal })
+  const heartbeat = setInterval(() => {
+    deliverer
+      .extendLeases()
+      .catch((error) => log.warn({ error: describeError(error) }, 'could not extend leases'))
+  }, leaseMs / 3)
+  shutdown.add(() => clearInterval(heartbeat))
+
+  const relay = await runRelay({ db, queue, log, shutdown })
   await queue.consume(async (deliveryId, jobId) => {
-    inFlight.add(deliveryId)
-    try {
-      await deliver({ db, log, tools: { http }, workerId, signal: calls.signal }, deliveryId, jobId)
-    } finally {
-      inFlight.delete(deliveryId)
-    }
+    await deliverer.deliver(deliveryId, jobId)
+    relay.noteRoom()
   }, concurrency)
-  await runRelay({ db, queue, log, shutdown })
   return { queue: queue.backend, concurrency, worker_id: workerId }
 })

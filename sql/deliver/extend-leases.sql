@@ -2,4 +2,4 @@
 -- not be recorded is no longer worked on, and its lease must run out.
 update deliveries
 set lease_until = now() + $2 * interval '1 millisecond'
-where id = any ($3::uuid[]) and worker_id = $1 and state = 'running'
+where (id = any ($3::uuid[]) or batch_id = any ($3::uuid[])) and worker_id = $1 and state = 'running'

@@ -1,7 +1,8 @@
 -- $1 how long, in ms, a job may wait before it is added again.
 -- Deliveries whose worker gave no sign of life go back to pending, and the attempt that nobody saw the end of is recorded.
 -- One that took its worker down at the last attempt of its schedule is not tried for ever: what became of it is unknown.
--- Enqueued ones whose job may be lost go back too (adding a job that still waits changes nothing).
+-- Enqueued ones whose job may be lost go back too (a job that comes late finds nothing to do).
+-- What waits for a destination that is gone fails, so that it can be found and retried; what has none any more is cancelled.
 with dead as (
   select d.id, d.attempts - d.attempts_before < coalesce((a.config ->> 'max_attempts')::integer, 8) as goes_on
   from deliveries d
@@ -42,8 +43,23 @@ returned as (
   from straggling
   where d.id = straggling.id
   returning d.id
+),
+refused as (
+  update deliveries d
+  set state = 'failed', finished_at = now(), error_message = 'its destination is disabled: ' || x.disabled_reason
+  from destinations x
+  where d.state = 'pending' and x.id = d.destination_id and x.disabled_at is not null
+  returning d.id
+),
+homeless as (
+  update deliveries d
+  set state = 'cancelled', finished_at = now(), error_message = 'its destination was deleted'
+  where d.state = 'pending' and d.destination_id is null
+  returning d.id
 )
 select
   (select count(*) from lost) as lost,
   (select count(*) from recorded) as recorded,
+  (select count(*) from refused) as refused,
+  (select count(*) from homeless) as homeless,
   (select count(*) from returned) as straggling

@@ -3,7 +3,7 @@
 -- one that has failed again meanwhile is not retried twice. $7 how many at most. Wakes the relay. What somebody else is changing at
 -- this moment is left to them.
 with chosen as (
-  select d.id, d.created_at
+  select d.id, d.created_at, (select a.destination_id from trigger_actions a where a.id = d.action_id) as current_destination
   from deliveries d
   where d.state = $1
     and d.action_id is not null
@@ -17,7 +17,8 @@ with chosen as (
 ),
 retried as (
   update deliveries d
-  set state = 'pending', due_at = now(), attempts_before = d.attempts, finished_at = null, error_message = null
+  set state = 'pending', due_at = now(), attempts_before = d.attempts, finished_at = null, error_message = null,
+    batch_id = null, destination_id = coalesce(chosen.current_destination, d.destination_id)
   from chosen
   where d.id = chosen.id
   returning d.id

@@ -6,8 +6,8 @@ import { parseCidrs } from '../../src/outbound/cidr.ts'
 import { type DeliveryQueue, openQueue } from '../../src/queue.ts'
 import { createShutdown, type Shutdown } from '../../src/shutdown.ts'
 import { cancelDelivery, retryDeliveries, retryDelivery } from '../../src/store/dead-letters.ts'
-import { claimDelivery, sweepDeliveries } from '../../src/store/delivering.ts'
-import { deliver } from '../../worker/deliver.ts'
+import { claimDeliveries, sweepDeliveries } from '../../src/store/delivering.ts'
+import { createDeliverer } from '../../worker/deliver.ts'
 import { createHttpClient, type HttpClient } from '../../worker/http.ts'
 import { matchStep } from '../../worker/match-step.ts'
 import { relayDue, runRelay } from '../../worker/relay.ts'
@@ -19,7 +19,7 @@ import { hasRedis, startRedis } from '../support/redis.ts'
 import { createTestDatabase } from '../support/test-database.ts'
 import { until } from '../support/until.ts'
 
-const log = createLog({ level: 'silent', format: 'json' }, 'test')
+const log = createLog({ level: 'warn', format: 'json' }, 'test')
 const chainId = 31337
 if (!hasRedis)
   console.log('No REDIS_URL and no redis-server: the queue is held to its contract on Postgres only.')
@@ -45,8 +45,12 @@ describe.each(hasRedis ? ['postgres', 'redis'] : ['postgres'])(
       queue = await openQueue({ databaseUrl: database.url, redisUrl: redis?.url }, log)
       http = createHttpClient({ allow: parseCidrs('127.0.0.0/8'), deny: [] })
       shutdown = createShutdown()
-      await queue.consume(work('worker-1'), 20)
-      await runRelay({ db, queue, log, shutdown })
+      const relay = await runRelay({ db, queue, log, shutdown })
+      const deliver = work('worker-1')
+      await queue.consume(async (deliveryId, jobId) => {
+        await deliver(deliveryId, jobId)
+        relay.noteRoom()
+      }, 20)
     })
     afterAll(async () => {
       await shutdown?.run()
@@ -58,16 +62,19 @@ describe.each(hasRedis ? ['postgres', 'redis'] : ['postgres'])(
       await database?.drop()
     })
     beforeEach(async () => {
-      await db`truncate events, event_status, checkpoints, matcher_cursors, matches, deliveries, action_results, triggers cascade`
+      await db`truncate destinations, events, event_status, checkpoints, matcher_cursors, matches, deliveries, action_results, triggers cascade`
       receiver.answerWith((_, response) => void response.writeHead(204).end())
     })
 
-    const work = (workerId: string) => (deliveryId: string, jobId: string) =>
-      deliver({ db, log, tools: { http }, workerId, signal: new AbortController().signal }, deliveryId, jobId)
+    const work = (workerId: string) => {
+      const { signal } = new AbortController()
+      return createDeliverer({ db, log, tools: { http }, workerId, signal }).deliver
+    }
 
     /** Makes `count` deliveries of one trigger by way of real events and the matcher. */
     const makeDeliveries = async (count: number, config: Record<string, unknown> = {}) => {
       await insertTrigger(db, { actions: [{ config: { url: `${receiver.url}/hook`, ...config } }] })
+      await db`update triggers set circuit_breaker = ${db.json({ failures: 1000, open_for: '1m' })}`
       const events = Array.from({ length: count }, () => {
         eventNumber += 1
         const tx = `0x${eventNumber}`
@@ -124,7 +131,7 @@ describe.each(hasRedis ? ['postgres', 'redis'] : ['postgres'])(
       if (delivery === undefined) throw new Error('no delivery')
       await Promise.all(Array.from({ length: 10 }, () => work('worker-2')(delivery.id, 'job')))
       await allIn('succeeded')
-      await queue.add([{ id: delivery.id, attempts: 0, priority: 1 }])
+      await queue.add([{ id: delivery.id, enqueues: 0, priority: 1 }])
       await until('the queue is empty', async () => (await queue.depth()) === 0)
       expect(receiver.received).toHaveLength(1)
       expect(await results()).toHaveLength(1)
@@ -217,7 +224,7 @@ describe.each(hasRedis ? ['postgres', 'redis'] : ['postgres'])(
     it('takes up what a dead worker left, and records the attempt that nobody saw the end of', async () => {
       await insertTrigger(db, { actions: [{ config: { url: `${receiver.url}/hook` } }] })
       await db`update triggers set enabled = false`
-      const [action] = await db`select id, trigger_id from trigger_actions`
+      const [action] = await db`select id, trigger_id, destination_id from trigger_actions`
       const event = sampleEvent('NewFeedback')
       await insertEvents(db, [event], { chainId, lastBlock: 1 })
       await db.begin(async (tx) => {
@@ -225,10 +232,12 @@ describe.each(hasRedis ? ['postgres', 'redis'] : ['postgres'])(
         insert into matches (trigger_id, trigger_version, chain_id, occurrence, event_id, block_number, block_time, evidence)
         values (${action?.trigger_id}, 1, ${chainId}, 'o', ${event.id}, 1, ${event.block_time}, '[]') returning id`
         await tx`
-        insert into deliveries (match_id, trigger_id, action_id, occurrence, event_id, block_time, action_type, priority)
-        values (${match?.id}, ${action?.trigger_id}, ${action?.id}, 'o', ${event.id}, ${event.block_time}, 'rest', 1)`
+        insert into deliveries
+          (match_id, trigger_id, action_id, occurrence, event_id, block_time, action_type, priority, destination_id, state)
+        values (${match?.id}, ${action?.trigger_id}, ${action?.id}, 'o', ${event.id}, ${event.block_time}, 'rest', 1,
+          ${action?.destination_id}, 'enqueued')`
         const [row] = await tx`select id from deliveries`
-        expect(await claimDelivery(tx, [row?.id, 'dead-worker', 50])).toHaveLength(1)
+        expect(await claimDeliveries(tx, [[row?.id], 'dead-worker', 50])).toHaveLength(1)
       })
       const swept = await until('the lease is over', async () => {
         const [found] = await sweepDeliveries(db, [60_000])
@@ -396,7 +405,7 @@ describe.each(hasRedis ? ['postgres', 'redis'] : ['postgres'])(
       await db`truncate action_results`
       await db`update deliveries set state = 'enqueued', enqueued_at = now(), attempts = 0, finished_at = null`
       expect(await cancelDelivery(db, id)).toMatchObject({ changed: { state: 'cancelled' } })
-      await queue.add([{ id, attempts: 0, priority: 1 }])
+      await queue.add([{ id, enqueues: 0, priority: 1 }])
       await until('the queue is empty', async () => (await queue.depth()) === 0)
       expect(receiver.received).toHaveLength(0)
       await retryDelivery(db, id)
@@ -431,23 +440,24 @@ describe.each(hasRedis ? ['postgres', 'redis'] : ['postgres'])(
       ])
     })
 
-    it('loses nothing when the relay dies between adding jobs and committing', async () => {
-      await shutdownRelayAndDie()
+    it('loses nothing when the relay dies between its commit and adding the jobs', async () => {
+      await makeDeliveries(5)
       await allIn('succeeded')
-      expect(receiver.received).toHaveLength(5)
+      // As a kill would leave them. What came before was another attempt.
+      await db`update deliveries set state = 'enqueued', enqueued_at = now() - interval '61 seconds'`
+      await until('they are sent', () => receiver.received.length === 10)
+      await allIn('succeeded')
     })
 
-    /** Adds the jobs of five deliveries in a transaction that then rolls back, as a kill at that point would. */
-    const shutdownRelayAndDie = async () => {
-      await makeDeliveries(5)
-      const failing: DeliveryQueue = {
-        ...queue,
-        add: async (wakeUps) => {
-          await queue.add(wakeUps)
-          throw new Error('killed')
-        },
-      }
-      await relayDue(db, failing).catch(() => {})
-    }
+    it('takes back what it could not add to the queue', async () => {
+      await makeDeliveries(5, { url: `${receiver.url}/failing` })
+      await allIn('succeeded')
+      await db`update deliveries set state = 'pending', due_at = now()`
+      const failing: DeliveryQueue = { ...queue, add: () => Promise.reject(new Error('no Redis')) }
+      await expect(relayDue(db, failing)).rejects.toThrow('no Redis')
+      await db`select pg_notify('delivery_pending', '')`
+      await allIn('succeeded')
+      expect(receiver.received).toHaveLength(10)
+    })
   },
 )

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Database, openDatabase } from '../../src/db.ts'
 import { applyMigrations } from '../../src/migrate.ts'
-import { claimDelivery, extendLeases, sweepDeliveries } from '../../src/store/delivering.ts'
+import { claimDeliveries, extendLeases, sweepDeliveries } from '../../src/store/delivering.ts'
 import { matchStep } from '../../worker/match-step.ts'
 import { sampleEvent } from '../support/events.ts'
 import { insertEvents } from '../support/insert-events.ts'
@@ -27,8 +27,9 @@ it('a living worker keeps what it is at, and nothing else', async () => {
   await insertEvents(db, [sampleEvent('NewFeedback')], { chainId: 31337, lastBlock: 12 })
   await matchStep(db, 31337, undefined, { eventsMax: 10 })
   const [busy, forgotten] = (await db<{ id: string }[]>`select id from deliveries`).map(({ id }) => id)
+  await db`update deliveries set state = 'enqueued'`
   for (const id of [busy, forgotten]) {
-    expect(await claimDelivery(db, [id, 'worker', 100])).toHaveLength(1)
+    expect(await claimDeliveries(db, [[id], 'worker', 100])).toHaveLength(1)
   }
   // The end of the other one could not be recorded: the worker goes on without it.
   await extendLeases(db, ['worker', 60_000, [busy]])
