@@ -885,8 +885,10 @@ describe('health and description', () => {
       '/v1/events',
       '/v1/matches',
       '/v1/results',
+      '/v1/templates/preview',
       '/v1/triggers',
       '/v1/triggers/{id}',
+      '/v1/triggers/{id}/test',
     ])
     // Every reference leads somewhere.
     for (const [, name] of JSON.stringify(description).matchAll(/#\/components\/schemas\/(\w+)/g)) {

@@ -257,7 +257,7 @@ describe('each wrong field is named with what was expected', () => {
     [
       'unknown root in a template',
       withConfig({ body_template: '{{ agent.id }}' }),
-      'actions[0].config.body_template: agent is not there. There are event, trigger, match, delivery',
+      'actions[0].config.body_template: agent is not there. There are event, trigger, match, state, chain, links, delivery, test, file, alert',
     ],
     ['NUL', { ...document, name: 'a\0' }, 'name: expected a text without NUL characters and lone surrogates'],
     [
