@@ -1,12 +1,19 @@
 import type { RestActionConfig } from '../src/actions/rest.ts'
+import type { TelegramActionConfig } from '../src/actions/telegram.ts'
 import { PermanentError } from '../src/errors.ts'
 import type { DeliveryScope } from '../src/render-template.ts'
 import type { ClaimedDelivery } from '../src/store/delivering.ts'
 import { runRest } from './actions/rest.ts'
+import { runTelegram } from './actions/telegram.ts'
 import type { HttpClient } from './http.ts'
+import type { Telegram } from './telegram/telegram.ts'
 
 /** What actions work with. */
-export type ActionTools = { http: HttpClient }
+export type ActionTools = {
+  http: HttpClient
+  /** Not there: no bot is configured. */
+  telegram?: Telegram | undefined
+}
 
 /** How an attempt ended. No error: it succeeded. `response` is what is kept of the answer. */
 export type ActionOutcome = {
@@ -30,6 +37,7 @@ export function runAction(
       // Checked when the trigger was written.
       return runRest(delivery.config as RestActionConfig, scope, tools, signal)
     case 'telegram':
+      return runTelegram(delivery.config as TelegramActionConfig, scope, tools, signal)
     case 'mcp':
       throw new PermanentError(`actions of type ${delivery.action_type} cannot be run by this version`)
   }

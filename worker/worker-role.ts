@@ -7,6 +7,7 @@ import { runRole } from '../src/role.ts'
 import { createDeliverer, leaseMs } from './deliver.ts'
 import { createHttpClient } from './http.ts'
 import { runRelay } from './relay.ts'
+import { createTelegram } from './telegram/telegram.ts'
 
 await runRole('worker', async ({ config, log, shutdown }) => {
   const { concurrency } = config.worker
@@ -16,6 +17,7 @@ await runRole('worker', async ({ config, log, shutdown }) => {
 
   const http = createHttpClient(config.outbound)
   shutdown.add(http.close)
+  const telegram = config.telegram && createTelegram(db, config.telegram)
   const queue = await openQueue(config, log)
 
   const workerId = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`
@@ -27,7 +29,7 @@ await runRole('worker', async ({ config, log, shutdown }) => {
     clearTimeout(impatient)
   })
 
-  const deliverer = createDeliverer({ db, log, tools: { http }, workerId, signal: calls.signal })
+  const deliverer = createDeliverer({ db, log, tools: { http, telegram }, workerId, signal: calls.signal })
   const heartbeat = setInterval(() => {
     deliverer
       .extendLeases()

@@ -1,0 +1,66 @@
+import type { ParseMode } from '../../src/actions/telegram.ts'
+import type { DeliveryScope } from '../../src/delivery-scope.ts'
+import { type EventField, type EventType, eventFields } from '../../src/event.ts'
+import { escapes } from '../../src/templates/emitters.ts'
+
+type Format = {
+  text: (text: string) => string
+  bold: (text: string) => string
+  code: (text: string) => string
+}
+
+const html = escapes.html
+const markdown = escapes.markdown_v2
+const formats: Record<ParseMode, Format> = {
+  HTML: { text: html, bold: (text) => `<b>${html(text)}</b>`, code: (text) => `<code>${html(text)}</code>` },
+  MarkdownV2: {
+    text: markdown,
+    bold: (text) => `*${markdown(text)}*`,
+    code: (text) => `\`${markdown(text)}\``,
+  },
+  plain: { text: (text) => text, bold: (text) => text, code: (text) => text },
+}
+
+const headlines: Record<EventType, string> = {
+  Registered: 'was registered',
+  MetadataSet: 'changed its metadata',
+  URIUpdated: 'has a new registration file',
+  Transfer: 'has a new owner',
+  NewFeedback: 'got feedback',
+  FeedbackRevoked: 'had feedback revoked',
+  ResponseAppended: 'got a response to feedback',
+  ValidationRequest: 'asks for a validation',
+  ValidationResponse: 'was validated',
+}
+
+/** Said otherwise (the agent, the score), or of no use to a reader. */
+const unsaid = new Set<EventField>(['agent_id', 'value', 'value_decimals', 'feedback_index'])
+
+/** Registration files can stand in the URI itself. */
+const valueLengthMax = 500
+
+/**
+ * The message of an action without a template. What comes from the chain stands in code entities: there Telegram makes no
+ * links, mentions and commands of it.
+ */
+export function defaultMessage(scope: DeliveryScope, parseMode: ParseMode): string {
+  const { text, bold, code } = formats[parseMode]
+  const { event, trigger, chain } = scope
+  const fields = (Object.keys(eventFields) as EventField[]).filter((field) => {
+    const value = event[field]
+    return !unsaid.has(field) && value !== null && value !== '' && !/^0x0{64}$/.test(String(value))
+  })
+  const lines = [
+    `${scope.test ? text('Test: ') : ''}${bold(trigger.name)}`,
+    `${text('Agent ')}${code(event.agent_id ?? '')}${text(` ${headlines[event.event_type]} on ${chain.name}`)}`,
+    ...fields.map(
+      (field) => `${text(`${field.replaceAll('_', ' ')}: `)}${code(shorten(String(event[field])))}`,
+    ),
+    text(`block ${event.block_number}, ${event.block_time.slice(0, 19).replace('T', ' ')} UTC`),
+  ]
+  return lines.join('\n').toWellFormed()
+}
+
+function shorten(value: string): string {
+  return value.length <= valueLengthMax ? value : `${value.slice(0, valueLengthMax)}…`
+}
