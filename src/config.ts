@@ -41,6 +41,26 @@ const cidrs = z.string().transform((value, context) => {
   }
 })
 
+/** Base URLs, separated by commas; without the slash at their end. */
+const gateways = z.string().transform((value, context) => {
+  const urls = value
+    .split(',')
+    .map((part) => part.trim().replace(/\/+$/, ''))
+    .filter((part) => part !== '')
+  for (const [index, part] of urls.entries()) {
+    const parsed = /^https?:\/\//i.test(part) && URL.canParse(part) ? new URL(part) : undefined
+    if (parsed === undefined || parsed.username + parsed.password + parsed.search + parsed.hash !== '') {
+      // Not the entry itself: it may hold a password.
+      const which = urls.length === 1 ? 'this' : `number ${index + 1}`
+      context.addIssue(
+        `expected URLs such as https://ipfs.io, separated by commas, without user name or query; ${which} is not one`,
+      )
+    }
+  }
+  if (urls.length > 10) context.addIssue('expected at most 10 gateways')
+  return [...new Set(urls)]
+})
+
 /** Every variable with a fixed name. Each default says why it is what it is. */
 const settings = z.object({
   /** Without it, a Postgres of our own starts in TOCSIN_HOME. */
@@ -78,6 +98,8 @@ const settings = z.object({
   OUTBOUND_ALLOW: cidrs.default([]),
   /** None: the whole public internet may be called. */
   OUTBOUND_DENY: cidrs.default([]),
+  /** Public ones of different operators that serve what can be checked (blocks and CARs). They need not be trusted, only up. */
+  IPFS_GATEWAYS: gateways.prefault('https://trustless-gateway.link,https://ipfs.io,https://4everland.io'),
 })
 
 /** Names with a chain id at their end, and what their values must be. */
@@ -166,6 +188,7 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     worker: { concurrency: value.TOCSIN_WORKER_CONCURRENCY },
     telegram: telegramOf(value),
     outbound: { allow: value.OUTBOUND_ALLOW, deny: value.OUTBOUND_DENY },
+    ipfsGateways: value.IPFS_GATEWAYS,
     chains,
   }
 }

@@ -25,6 +25,14 @@ describe('loadConfig', () => {
     expect(loadConfig({ REDIS_URL: '', TOCSIN_API_PORT: '' }).api.port).toBe(8004)
   })
 
+  it('takes a list of IPFS gateways, without the slashes at their ends', () => {
+    expect(loadConfig({}).ipfsGateways.length).toBeGreaterThan(1)
+    const { ipfsGateways } = loadConfig({
+      IPFS_GATEWAYS: ' https://a.example/ ,http://127.0.0.1:8080,, https://a.example',
+    })
+    expect(ipfsGateways).toEqual(['https://a.example', 'http://127.0.0.1:8080'])
+  })
+
   it('switches a chain on by its RPC URL, with its built-in registries and start block', () => {
     const [chain, ...others] = loadConfig({ RPC_URL_84532: 'https://rpc.example/key' }).chains
     expect(others).toEqual([])
@@ -55,6 +63,8 @@ describe('loadConfig', () => {
     [{ TOCSIN_API_PORT: '80a' }, 'TOCSIN_API_PORT: expected a whole number from 0 to 65535'],
     [{ TOCSIN_API_TOKEN: 'short' }, 'TOCSIN_API_TOKEN: expected at least 16 characters'],
     [{ TOCSIN_LOG_LEVEL: 'loud' }, 'TOCSIN_LOG_LEVEL: '],
+    [{ IPFS_GATEWAYS: 'https://a.example, ipfs.io' }, 'IPFS_GATEWAYS: expected URLs such as https://ipfs.io'],
+    [{ IPFS_GATEWAYS: 'https://me:secret@a.example' }, 'without user name or query; this is not one'],
     [{ TOCSIN_API_PROT: '1' }, 'TOCSIN_API_PROT: unknown variable. Known are DATABASE_URL, '],
     [{ RPC_URL_999: 'https://rpc.example' }, 'RPC_URL_999: no registries are known on that chain'],
     [{ RPC_URL_BASE: 'https://rpc.example' }, 'RPC_URL_BASE: no registries are known on that chain'],

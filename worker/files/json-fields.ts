@@ -13,14 +13,10 @@ export function parseJsonObject(bytes: Uint8Array, kind: string): Record<string,
 }
 
 /** A token id or another whole number, in JSON as a number or as text; inside as text, since it may have 78 digits. */
-export const wholeNumber = z
-  .union([z.int().nonnegative(), z.string().regex(/^\d{1,78}$/)], { error: 'expected a whole number' })
-  .transform((value) => BigInt(value).toString())
+export const wholeNumber = numberLike(/^\d{1,78}$/)
 
 /** As {@link wholeNumber}, also negative. */
-export const signedNumber = z
-  .union([z.int(), z.string().regex(/^-?\d{1,78}$/)], { error: 'expected a whole number' })
-  .transform((value) => BigInt(value).toString())
+export const signedNumber = numberLike(/^-?\d{1,78}$/)
 
 export const textField = z.string({ error: 'expected a text' })
 
@@ -67,6 +63,19 @@ export function entriesOf<Output>(
     problems.push(...describeIssues(`${name}[${index}]`, parsed.error))
     return []
   })
+}
+
+/** A number of JSON that is larger than a double keeps has lost digits by now: it must be text. */
+function numberLike(pattern: RegExp) {
+  return z
+    .unknown()
+    .refine(
+      (value) => (typeof value === 'string' || Number.isSafeInteger(value)) && pattern.test(`${value}`),
+      {
+        error: 'expected a whole number',
+      },
+    )
+    .transform((value) => BigInt(value as string | number).toString())
 }
 
 /** Far more services than any agent has, and chains than there are; what is kept of a file stays small. */

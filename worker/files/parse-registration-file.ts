@@ -44,8 +44,8 @@ const serviceSchema = z.object(
       .union([z.string(), z.number().transform(String)])
       .optional()
       .catch(undefined),
-    skills: z.unknown(),
-    domains: z.unknown(),
+    skills: z.unknown().optional(),
+    domains: z.unknown().optional(),
   },
   { error: 'expected an object' },
 )
