@@ -109,7 +109,8 @@ async function fetchDag(
   const url = `${gateway}/ipfs/${path}?format=car&dag-scope=entity`
   const bytesMax = limits.bytesMax + carOverheadBytes
   const accept = 'application/vnd.ipld.car;version=1;order=dfs;dups=n'
-  const response = await askGateway(url, accept, http, { ...limits, bytesMax })
+  // Bounded below, and not by what the gateway announces: the first blocks of a CAR that is too large prove that it has to be.
+  const response = await askGateway(url, accept, http, { ...limits, bytesMax: Number.POSITIVE_INFINITY })
 
   const blocks: Blocks = new Map()
   const chunks = bodyChunks(response, bytesMax)

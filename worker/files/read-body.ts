@@ -15,6 +15,10 @@ export type FileHttp = {
 
 /** Reads a body of at most `bytesMax` bytes. @throws PermanentError when there are more; the rest is not read. */
 export async function readBody(response: Response, bytesMax: number): Promise<Uint8Array> {
+  if (Number(response.headers.get('content-length') ?? 0) > bytesMax) {
+    await response.body?.cancel()
+    throw tooLarge(bytesMax)
+  }
   const chunks: Uint8Array[] = []
   for await (const chunk of bodyChunks(response, bytesMax)) chunks.push(chunk)
   return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : new Uint8Array(Buffer.concat(chunks))
@@ -22,10 +26,6 @@ export async function readBody(response: Response, bytesMax: number): Promise<Ui
 
 /** As {@link readBody}, piece by piece, so that what came before a failure can be used. */
 export async function* bodyChunks(response: Response, bytesMax: number): AsyncGenerator<Uint8Array> {
-  if (Number(response.headers.get('content-length') ?? 0) > bytesMax) {
-    await response.body?.cancel()
-    throw tooLarge(bytesMax)
-  }
   let sizeBytes = 0
   // Leaving the loop cancels the stream.
   for await (const chunk of response.body ?? []) {
