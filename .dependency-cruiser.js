@@ -3,6 +3,7 @@ const edges = {
   indexer: '^(indexer/|ponder\\.config\\.ts)',
   worker: '^worker/',
   api: '^src/api/',
+  bot: '^src/bot/',
   cli: '^src/(cli\\.ts|commands/)',
 }
 
@@ -42,7 +43,7 @@ export default {
       comment:
         'What runs in production uses src/dev only to start the embedded Postgres; the demo is a command.',
       severity: 'error',
-      from: { path: '^(indexer|worker|src/api|src/store|src/conditions)/' },
+      from: { path: '^(indexer|worker|src/api|src/bot|src/store|src/conditions)/' },
       to: { path: '^src/dev/' },
     },
     {

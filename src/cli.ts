@@ -53,14 +53,15 @@ function createProgram(): Command {
 
   program
     .command('start')
-    .description('run all roles: indexer, matcher, worker, api')
-    .action(() => runRoles(roleNames))
+    .description('run all roles: indexer, matcher, worker, api; and bot if TELEGRAM_BOT_TOKEN is set')
+    .action(() => runRoles('all'))
 
   const about: Record<RoleName, string> = {
     indexer: 'chains to events',
     matcher: 'events to deliveries',
     worker: 'deliveries to results',
     api: 'the REST API',
+    bot: 'the Telegram bot',
   }
   for (const role of roleNames) {
     program

@@ -9,12 +9,19 @@ export type Queryable = Database | Transaction
 /**
  * Opens a pool. `int8` comes back as a number (all of ours are far below 2^53), `numeric` as a string, `timestamptz` as a Date.
  * Pass big integers in as strings: the driver would take a JS bigint for an `int8`.
+ *
+ * @param options.keepsSession for advisory locks of a session.
  */
-export function openDatabase(url: string, options: { name: string; connectionsMax?: number }): Database {
+export function openDatabase(
+  url: string,
+  options: { name: string; connectionsMax?: number; keepsSession?: boolean },
+): Database {
   return postgres(url, {
     max: options.connectionsMax ?? 10,
     connection: { application_name: `tocsin ${options.name}`, timezone: 'UTC' },
     connect_timeout: 10,
+    // By itself the driver replaces a connection after half an hour or so, and with it what the session holds.
+    ...(options.keepsSession === true ? { max_lifetime: null } : {}),
     onnotice: () => {},
     types: {
       bigint: { to: 20, from: [20], parse: parseInt8, serialize: String },

@@ -13,10 +13,14 @@ const entries = {
   matcher: '../worker/matcher-role.ts',
   worker: '../worker/worker-role.ts',
   api: '../src/api/role.ts',
+  bot: '../src/bot/role.ts',
 } as const
 
 export type RoleName = keyof typeof entries
 export const roleNames = Object.keys(entries) as RoleName[]
+
+/** What every installation runs. There is a bot only where there is a token for it. */
+export const coreRoleNames = roleNames.filter((role) => role !== 'bot')
 
 export type SuperviseOptions = {
   roles: readonly RoleName[]

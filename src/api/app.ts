@@ -11,6 +11,7 @@ import { addMatches } from './matches.ts'
 import { addPreview } from './preview.ts'
 import { invalid, ProblemError, toProblems, toResponse } from './problem.ts'
 import { addResults } from './results.ts'
+import { addTelegram } from './telegram.ts'
 import { addTestFire } from './test-fire.ts'
 import { addTriggers } from './triggers.ts'
 
@@ -73,6 +74,7 @@ export function createApp(
   addResults(app, context)
   addPreview(app, context)
   addTestFire(app, context)
+  addTelegram(app, context)
 
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
   app.openAPIRegistry.register(

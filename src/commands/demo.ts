@@ -16,7 +16,7 @@ import { openInstallation } from '../installation.ts'
 import { createLog } from '../log.ts'
 import { applyMigrations } from '../migrate.ts'
 import { countStages, type StageCounts } from '../store/stages.ts'
-import { roleNames, superviseRoles } from '../supervise.ts'
+import { coreRoleNames, superviseRoles } from '../supervise.ts'
 import { createDemoScreen } from './demo-screen.ts'
 import { runUntilStopped } from './run-until-stopped.ts'
 
@@ -61,11 +61,11 @@ export async function runDemo(options: Options): Promise<void> {
     const logFile = join(config.home, 'demo.log')
     const output = openSync(logFile, 'w')
     shutdown.add(() => closeSync(output))
-    screen.say(`Starting ${roleNames.join(', ')} (their logs: ${logFile}) …`)
+    screen.say(`Starting ${coreRoleNames.join(', ')} (their logs: ${logFile}) …`)
 
     const token = config.api.token ?? crypto.randomUUID()
     const ready = await superviseRoles({
-      roles: roleNames,
+      roles: coreRoleNames,
       environment: {
         ...onlyThisChain(config.chains.map(({ id }) => id)),
         DATABASE_URL: databaseUrl,

@@ -4,14 +4,16 @@ import { loadConfig } from '../config.ts'
 import { UserError } from '../errors.ts'
 import { openMigratedInstallation } from '../installation.ts'
 import { createLog } from '../log.ts'
-import { type RoleName, superviseRoles } from '../supervise.ts'
+import { coreRoleNames, type RoleName, roleNames, superviseRoles } from '../supervise.ts'
 import { runUntilStopped } from './run-until-stopped.ts'
 
-/** `tocsin start`, and each role alone: opens the database, brings its schema up to date, and keeps the roles running. */
-export function runRoles(roles: readonly RoleName[]): Promise<void> {
+/** `tocsin start` (`all`), and each role alone: opens the database, brings its schema up to date, and keeps the roles running. */
+export function runRoles(wanted: 'all' | readonly RoleName[]): Promise<void> {
   return runUntilStopped(async (shutdown) => {
     const config = loadConfig()
     const log = createLog(config.log, 'tocsin')
+    const everything = config.telegram === undefined ? coreRoleNames : roleNames
+    const roles = wanted === 'all' ? everything : wanted
     if (roles.includes('indexer') && config.chains.length === 0) {
       throw new UserError(
         'No chain is configured. Set RPC_URL_<chain id> (and better also WS_URL_<chain id>), for example RPC_URL_84532=https://sepolia.base.org. To see Tocsin work without a chain: npm run demo',

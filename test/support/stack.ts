@@ -7,7 +7,7 @@ import { economyAccounts } from '../../src/dev/economy-world.ts'
 import { createEconomy } from '../../src/dev/run-economy.ts'
 import { startAnvil } from '../../src/dev/start-anvil.ts'
 import { applyMigrations } from '../../src/migrate.ts'
-import { type RoleName, roleNames } from '../../src/supervise.ts'
+import { coreRoleNames, type RoleName } from '../../src/supervise.ts'
 import { type RunningRole, startRole } from './start-role.ts'
 
 const token = 'a-token-for-tests-only'
@@ -45,7 +45,7 @@ export async function startStack(
   const start = async (role: RoleName) => {
     roles.set(role, await startRole(role, variables))
   }
-  await Promise.all((options.roles ?? roleNames).map(start))
+  await Promise.all((options.roles ?? coreRoleNames).map(start))
 
   return {
     db,

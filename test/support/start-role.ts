@@ -10,6 +10,7 @@ const entries = {
   matcher: '../../worker/matcher-role.ts',
   worker: '../../worker/worker-role.ts',
   api: '../../src/api/role.ts',
+  bot: '../../src/bot/role.ts',
 } as const satisfies Record<RoleName, string>
 
 export type RunningRole = {

@@ -14,7 +14,7 @@ type Service = {
 const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')
 const composeText = read('docker-compose.yml')
 const { services } = parse(composeText, { merge: true }) as { services: Record<string, Service> }
-const roles = ['indexer', 'matcher', 'worker', 'api']
+const roles = ['indexer', 'matcher', 'worker', 'api', 'bot']
 
 const isKnown = (name: string) =>
   knownVariables.fixed.includes(name) || knownVariables.perChain.some((prefix) => name.startsWith(prefix))

@@ -1,0 +1,1 @@
+select username from telegram_bots order by started_at desc limit 1

@@ -1,0 +1,2 @@
+-- $1 chat.
+select reopen_telegram_chat($1)
