@@ -22,7 +22,7 @@ const scope = buildDeliveryScope({
 
 test('every example of docs/triggers.md is a trigger that can be stored, and its bodies can be made', () => {
   const examples = blocks('json')
-  expect(examples).toHaveLength(3)
+  expect(examples).toHaveLength(4)
   for (const example of examples) {
     const result = parseTriggerDocument(example, knownChains)
     if ('problems' in result) expect.fail(JSON.stringify(result.problems))
