@@ -148,14 +148,17 @@ function createEngine(): Liquid {
   return liquid
 }
 
-/** `now` is the time of the event's block: what is sent is the same for every attempt. */
+const withoutZone = /^\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?$/
+
+/** `now` is the time of the event's block, and a time without a zone is in UTC: what is sent is the same for every attempt. */
 function fixNow(liquid: Liquid): void {
   for (const name of Object.keys(liquid.filters).filter((name) => name.startsWith('date'))) {
     const format = liquid.filters[name] as (this: { context: Context }, ...given: unknown[]) => unknown
     liquid.registerFilter(name, function (this: { context: Context }, value: unknown, ...options: unknown[]) {
       const text = textOf(value)
       const { event } = this.context.environments as { event?: { block_time?: unknown } }
-      const time = text === 'now' || text === 'today' ? textOf(event?.block_time) : value
+      const isNow = text === 'now' || text === 'today'
+      const time = isNow ? textOf(event?.block_time) : withoutZone.test(text) ? `${text}Z` : value
       return format.call(this, time, ...options)
     })
   }

@@ -69,6 +69,42 @@ export const filters: Record<string, Filter> = {
     this.context.memoryLimit.use(text.length)
     return encodeURIComponent(text)
   },
+
+  url_decode(value) {
+    const text = textOf(value)
+    this.context.memoryLimit.use(text.length)
+    try {
+      return decodeURIComponent(text.replaceAll('+', ' '))
+    } catch {
+      return text
+    }
+  },
+
+  base64_decode(value) {
+    const text = textOf(value)
+    this.context.memoryLimit.use(text.length)
+    const isBase64 = /^[a-z\d+/]*={0,2}$/i.test(text) && text.replace(/=+$/, '').length % 4 !== 1
+    return isBase64 ? Buffer.from(text, 'base64').toString('utf8') : text
+  },
+
+  // These two as Liquid has them, but for halves of characters.
+  cgi_escape(value) {
+    const text = textOf(value)
+    this.context.memoryLimit.use(text.length)
+    return encodeURIComponent(text)
+      .replaceAll('%20', '+')
+      .replaceAll(/[!'()*]/g, escapePercent)
+  },
+
+  uri_escape(value) {
+    const text = textOf(value)
+    this.context.memoryLimit.use(text.length)
+    return encodeURI(text).replaceAll('%5B', '[').replaceAll('%5D', ']')
+  },
+}
+
+function escapePercent(character: string): string {
+  return `%${character.charCodeAt(0).toString(16).toUpperCase()}`
 }
 
 /** In normal form; undefined for what is no number, or has more digits than any number of a chain. */
