@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util'
+import { deliver } from './deliver.ts'
 import { latency } from './latency.ts'
 
-const benches: Record<string, () => Promise<unknown>> = { latency }
+const benches: Record<string, () => Promise<unknown>> = { deliver, latency }
 
 // npm run bench -- <name> [--json]: one line of JSON, so that two runs can be compared.
 const { positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' } } })

@@ -78,8 +78,8 @@ const settings = z.object({
   TOCSIN_API_PORT: integer(0, 65_535).default(8004),
   /** Who holds it may do everything. Without it, one is made once and kept in TOCSIN_HOME/api-token. */
   TOCSIN_API_TOKEN: z.string().min(16, 'expected at least 16 characters').optional(),
-  /** Calls in flight in one worker. Enough to hide slow receivers; each holds a little memory and a socket. */
-  TOCSIN_WORKER_CONCURRENCY: integer(1, 1000).default(50),
+  /** Calls in flight in one worker. Enough for ten destinations that hang, of 20 calls each; a call holds a little memory and a socket. */
+  TOCSIN_WORKER_CONCURRENCY: integer(1, 1000).default(200),
   /** Without it there is no bot, and Telegram actions wait. */
   TELEGRAM_BOT_TOKEN: z
     .string()

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { parsePauseMs } from './parse-pause.ts'
 import { checkTemplate, type JsonValue } from './render-template.ts'
 
 /** An object with these keys and no others; the error for another one says which there are. */
@@ -18,6 +19,12 @@ export function text(min: number, max: number) {
 export function integer(min: number, max: number) {
   const error = `expected a whole number from ${min} to ${max}`
   return z.int({ error }).min(min, { error }).max(max, { error })
+}
+
+/** A span of time as text, such as `30s`; src/parse-pause.ts reads it, and so does Postgres as an interval. */
+export function pause() {
+  const error = 'expected a pause from 1s to 24h, such as 30s, 5m or 2h'
+  return z.string({ error }).refine((value) => parsePauseMs(value) !== undefined, { error })
 }
 
 export function flag() {

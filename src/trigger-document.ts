@@ -9,7 +9,7 @@ import {
   type Problem,
 } from './conditions/check-conditions.ts'
 import { conditionTypes, findConditionType, operators } from './conditions/condition-types.ts'
-import { integer, strict, text } from './document-schema.ts'
+import { flag, integer, pause, strict, text } from './document-schema.ts'
 import { registries } from './event.ts'
 
 const depthMax = 64
@@ -28,7 +28,15 @@ const conditionSchema = strict({
 const actionShape = {
   id: integer(1, Number.MAX_SAFE_INTEGER).optional(),
   priority: integer(0, 2_097_150).default(1),
+  alerts: flag()
+    .default(false)
+    .meta({ description: 'Whether it is told when the breaker of another action of the trigger opens' }),
 }
+
+const circuitBreakerSchema = strict({
+  failures: integer(1, 1000).default(5),
+  open_for: pause().default('1m'),
+})
 
 const actionSchema = z.discriminatedUnion(
   'action_type',
@@ -49,7 +57,8 @@ export const triggerDocumentSchema = strict({
   description: text(0, 2000).nullish(),
   chain_id: integer(1, Number.MAX_SAFE_INTEGER),
   registry: z.enum(registries, { error: `expected one of ${registries.join(', ')}` }),
-  enabled: z.boolean({ error: 'expected true or false' }).default(true),
+  enabled: flag().default(true),
+  circuit_breaker: circuitBreakerSchema.default({ failures: 5, open_for: '1m' }),
   conditions: z
     .array(conditionSchema, { error: `expected a list of 0 to ${conditionsMax} conditions` })
     .max(conditionsMax, { error: `expected a list of 0 to ${conditionsMax} conditions` }),

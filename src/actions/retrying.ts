@@ -1,11 +1,9 @@
 import { z } from 'zod'
-import { integer } from '../document-schema.ts'
-import { parsePauseMs } from '../parse-pause.ts'
+import { integer, pause } from '../document-schema.ts'
 
 /** Enough for an outage of a night with the default pauses. */
 const attemptsMaxDefault = 8
 
-const pauseExpected = 'expected a pause from 1s to 24h, such as 30s, 5m or 2h'
 const pausesExpected = 'expected a list of 1 to 19 pauses, such as ["5s", "5m", "2h"]'
 
 /** How often and when a delivery is tried: the options that every action has. */
@@ -14,12 +12,7 @@ export const retryingShape = {
     .optional()
     .meta({ description: `${attemptsMaxDefault}, or one more than retry_schedule has pauses, unless given` }),
   retry_schedule: z
-    .array(
-      z
-        .string({ error: pauseExpected })
-        .refine((pause) => parsePauseMs(pause) !== undefined, { error: pauseExpected }),
-      { error: pausesExpected },
-    )
+    .array(pause(), { error: pausesExpected })
     .min(1, { error: pausesExpected })
     .max(19, { error: pausesExpected })
     .optional(),

@@ -4,7 +4,7 @@ import type { ActionDocument } from '../trigger-document.ts'
 /** What stands for a header's value when a trigger is read back. Written again, it means: keep what is stored. */
 export const hiddenValue = '***'
 
-export type StoredAction = Without<ActionDocument, 'id' | 'priority'> & { id: number }
+export type StoredAction = Without<ActionDocument, 'id' | 'priority' | 'alerts'> & { id: number }
 
 /** An action with its place, and the row that it goes into; without an id it becomes a new one. */
 export type PlacedAction = Without<ActionDocument, 'id'> & { id: number | undefined; position: number }

@@ -122,8 +122,9 @@ export async function listTriggers(
   return { rows: triggers.map(withoutSecrets), next }
 }
 
-function columnsOf({ name, description, chain_id, registry, enabled }: TriggerDocument) {
-  return [name, description, chain_id, registry, enabled]
+function columnsOf(document: TriggerDocument) {
+  const { name, description, chain_id, registry, enabled, circuit_breaker } = document
+  return [name, description, chain_id, registry, enabled, circuit_breaker]
 }
 
 async function writeParts(

@@ -108,6 +108,7 @@ describe('triggers', () => {
       chain_id: 31337,
       registry: 'reputation',
       enabled: true,
+      circuit_breaker: { failures: 5, open_for: '1m' },
       is_stateful: false,
       active_since: expect.stringMatching(/T\d\d:\d\d:\d\d\.000Z$/),
       created_at: expect.any(String),
@@ -120,6 +121,7 @@ describe('triggers', () => {
           id: expect.any(Number),
           action_type: 'rest',
           priority: 1,
+          alerts: false,
           config: {
             url: 'https://receiver.example/',
             method: 'POST',

@@ -14,6 +14,7 @@ const config = {
 const action = (fields: Partial<RestAction> = {}): RestAction => ({
   action_type: 'rest',
   priority: 1,
+  alerts: false,
   config: { ...config, headers: {} },
   ...fields,
 })

@@ -32,6 +32,7 @@ test('what is left out has its default', () => {
       chain_id: 31337,
       registry: 'reputation',
       enabled: true,
+      circuit_breaker: { failures: 5, open_for: '1m' },
       conditions: [
         { condition_type: 'score_threshold', field: 'score', operator: '<', value: '70', config: {} },
       ],
@@ -39,6 +40,7 @@ test('what is left out has its default', () => {
         {
           action_type: 'rest',
           priority: 1,
+          alerts: false,
           config: {
             url: 'https://receiver.example/hook',
             method: 'POST',
@@ -79,7 +81,7 @@ describe('each wrong field is named with what was expected', () => {
     [
       'unknown key',
       { ...document, chainId: 1 },
-      'chainId: unknown; known are name, description, chain_id, registry, enabled, conditions, actions',
+      'chainId: unknown; known are name, description, chain_id, registry, enabled, circuit_breaker, conditions, actions',
     ],
     ['empty name', { ...document, name: '' }, 'name: expected a text of 1 to 200 characters; found ""'],
     [
