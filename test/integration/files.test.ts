@@ -6,7 +6,7 @@ import { CID } from 'multiformats/cid'
 import { create as createDigest } from 'multiformats/hashes/digest'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Database, openDatabase } from '../../src/db.ts'
-import { GoneError, PermanentError, RetryableError } from '../../src/errors.ts'
+import { describeError, GoneError, PermanentError, RetryableError } from '../../src/errors.ts'
 import type { RegistryEvent } from '../../src/event.ts'
 import { applyMigrations } from '../../src/migrate.ts'
 import { parseCidrs } from '../../src/outbound/cidr.ts'
@@ -138,7 +138,7 @@ describe('fetchFile from the web', () => {
     const startedMs = performance.now()
     const error = await fails(get(site, { timeoutMs: 300 }))
     expect(error).toBeInstanceOf(RetryableError)
-    expect(error.message).toContain('within 300 ms')
+    expect(describeError(error)).toContain('within 300 ms')
     expect(performance.now() - startedMs).toBeLessThan(5000)
     await until('the connection is closed', () => site.open() === 0)
   })
@@ -387,6 +387,14 @@ describe('fetchFile from IPFS', () => {
     const block = Buffer.alloc(bytesMax + 1, 'x')
     const site = await startSite(send(200, block))
     expect(await fails(get(`ipfs://${await rawCid(block)}`, [site]))).toBeInstanceOf(PermanentError)
+  })
+
+  it('passes over a gateway that sends another block than the one of the CID', async () => {
+    const cid = await rawCid(content)
+    const site = await startSite(send(200, content.toString().replace('Agent', 'Angel')))
+    const honest = await startSite(send(200, content))
+    expect((await get(`ipfs://${cid}`, [site, honest])).via).toBe(honest.url)
+    expect((await fails(get(`ipfs://${cid}`, [site]))).message).toContain('something else than the CID says')
   })
 
   it('passes over a gateway that only says that a file is too large', async () => {

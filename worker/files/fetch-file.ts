@@ -1,7 +1,7 @@
 import { describeError, PermanentError, RetryableError } from '../../src/errors.ts'
 import { fetchIpfsFile } from './fetch-ipfs-file.ts'
 import { parseIpfsUri } from './parse-ipfs-uri.ts'
-import { type FileHttp, readBody } from './read-body.ts'
+import { type FetchLimits, type FileHttp, readBody } from './read-body.ts'
 import { readDataUri } from './read-data-uri.ts'
 
 /** What fetching needs. `gateways` are base URLs of IPFS gateways without a slash at the end, tried in order. */
@@ -47,29 +47,19 @@ export async function fetchFile(
     throw new PermanentError(`the URI ${shorten(trimmed)} is longer than ${uriLengthMax} characters`)
   }
 
-  const deadline = AbortSignal.timeout(timeoutMs)
-  const signal = options.signal === undefined ? deadline : AbortSignal.any([options.signal, deadline])
+  const limits: FetchLimits = { signal: options.signal ?? null, timeoutMs, bytesMax }
   try {
-    options.signal?.throwIfAborted()
+    limits.signal?.throwIfAborted()
     const ipfs = parseIpfsUri(trimmed)
-    if (ipfs !== undefined) return await fetchIpfsFile(ipfs, tools, { signal, timeoutMs, bytesMax })
-    return await fetchWebFile(trimmed, tools.http, { signal, timeoutMs, bytesMax })
+    if (ipfs !== undefined) return await fetchIpfsFile(ipfs, tools, limits)
+    return await fetchWebFile(trimmed, tools.http, limits)
   } catch (error) {
-    if (options.signal?.aborted) throw new RetryableError(`fetching ${shorten(trimmed)} was stopped`)
-    if (error instanceof PermanentError) throw error
-    if (deadline.aborted) {
-      const reason = error instanceof RetryableError ? ` (${describeError(error)})` : ''
-      throw new RetryableError(`${shorten(trimmed)} was not fetched within ${timeoutMs} ms${reason}`)
-    }
+    if (limits.signal?.aborted) throw new RetryableError(`fetching ${shorten(trimmed)} was stopped`)
     throw error
   }
 }
 
-async function fetchWebFile(
-  uri: string,
-  http: FileHttp,
-  options: { signal: AbortSignal; timeoutMs: number; bytesMax: number },
-): Promise<FetchedFile> {
+async function fetchWebFile(uri: string, http: FileHttp, limits: FetchLimits): Promise<FetchedFile> {
   const url = URL.canParse(uri) ? new URL(uri) : undefined
   if (url?.protocol !== 'https:' && url?.protocol !== 'http:') {
     const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(uri)?.[1]
@@ -82,10 +72,10 @@ async function fetchWebFile(
   try {
     const response = await http.fetch(url.href, {
       headers: { accept: 'application/json, */*;q=0.5' },
-      ...options,
+      ...limits,
     })
     if (response.ok) {
-      return { bytes: await readBody(response, options.bytesMax), via: url.origin, cid: undefined }
+      return { bytes: await readBody(response, limits.bytesMax), via: url.origin, cid: undefined }
     }
     status = response.status
     retryAfterMs = parseRetryAfterMs(response.headers.get('retry-after'))

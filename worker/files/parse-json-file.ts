@@ -77,7 +77,9 @@ function findAmbiguity(text: string): string | undefined {
     } else if (char === '-' || (char >= '0' && char <= '9')) {
       number.lastIndex = at
       const literal = number.exec(text)?.[0] ?? char
-      if (normalDigits(literal) !== normalDigits(String(Number(literal)))) {
+      // A double keeps 15 digits of any number.
+      const isShort = literal.length <= 15 && !/e/i.test(literal)
+      if (!isShort && normalDigits(literal) !== normalDigits(String(Number(literal)))) {
         return `the number ${literal.slice(0, 40)} has more digits than numbers in JSON keep`
       }
       at += literal.length - 1

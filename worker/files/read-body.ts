@@ -1,16 +1,11 @@
 import { PermanentError } from '../../src/errors.ts'
 
-/** The part of the guarded HTTP client that files need. Redirects come back as they are; bodies end at `bytesMax`. */
+/** `timeoutMs` and `bytesMax` are for one exchange, from its connection to the last byte of its body, unpacked. */
+export type FetchLimits = { signal: AbortSignal | null; timeoutMs: number; bytesMax: number }
+
+/** The part of the guarded HTTP client that files need. It holds the limits; redirects come back as they are. */
 export type FileHttp = {
-  fetch(
-    url: string,
-    init: {
-      headers: Record<string, string>
-      signal: AbortSignal
-      timeoutMs: number
-      bytesMax: number
-    },
-  ): Promise<Response>
+  fetch(url: string, init: FetchLimits & { headers: Record<string, string> }): Promise<Response>
 }
 
 /** Reads a body of at most `bytesMax` bytes. @throws PermanentError when there are more; the rest is not read. */

@@ -24,8 +24,9 @@ export function verifyFileHash(bytes: Uint8Array, expectedHash: string | null | 
     return 'unavailable'
   }
   if (keccak256(bytes) === expected) return 'raw'
+  const file = parseJsonFile(bytes)
   for (const verdict of ['jcs', 'sorted_keys'] as const) {
-    const form = formOf(bytes, verdict)
+    const form = formOf(file, verdict)
     if (form !== undefined && keccak256(toBytes(form)) === expected) return verdict
   }
   return 'mismatch'
@@ -33,11 +34,10 @@ export function verifyFileHash(bytes: Uint8Array, expectedHash: string | null | 
 
 /** What a verdict proves of a file: the file itself, or for `jcs` and `sorted_keys` the JSON text that was hashed. */
 export function coveredContent(bytes: Uint8Array, verdict: 'raw' | 'jcs' | 'sorted_keys'): Uint8Array {
-  return verdict === 'raw' ? bytes : toBytes(formOf(bytes, verdict) ?? '')
+  return verdict === 'raw' ? bytes : toBytes(formOf(parseJsonFile(bytes), verdict) ?? '')
 }
 
-function formOf(bytes: Uint8Array, verdict: 'jcs' | 'sorted_keys'): string | undefined {
-  const file = parseJsonFile(bytes)
+function formOf(file: ReturnType<typeof parseJsonFile>, verdict: 'jcs' | 'sorted_keys'): string | undefined {
   if ('problem' in file || file.ambiguity !== undefined) return undefined
   if (verdict === 'jcs') {
     try {
