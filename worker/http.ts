@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { Agent, type Dispatcher, request, fetch as undiciFetch } from 'undici'
 import { RetryableError } from '../src/errors.ts'
 import type { OutboundPolicy } from '../src/outbound/judge-address.ts'
@@ -46,7 +47,7 @@ export type HttpClient = {
    *   body, too); RetryableError for all that may pass; the signal's own reason when `init.signal` ended it.
    */
   fetch(url: string | URL, init?: FetchInit): Promise<Response>
-  /** Ends calls that are on their way after a grace, and all connections. */
+  /** Ends all connections, and whatever is still on its way. */
   close(): Promise<void>
 }
 
@@ -62,32 +63,31 @@ const headersMaxMs = 60_000
  */
 export function createHttpClient(
   policy: OutboundPolicy,
-  {
-    resolve = createSystemResolve(),
-    ca,
-    allowH2 = true,
-  }: { resolve?: Resolve; ca?: string; allowH2?: boolean } = {},
+  { resolve = createSystemResolve(), ca }: { resolve?: Resolve; ca?: string } = {},
 ): HttpClient {
   const agent = new Agent({
-    connect: createGuardedConnector({ policy, resolve, ca, allowH2 }),
-    allowH2,
+    connect: createGuardedConnector({ policy, resolve, ca }),
     // Bounded by the request's own timeout; a peer that trickles headers must not hold a slot longer than that.
     headersTimeout: 0,
     bodyTimeout: 0,
     maxHeaderSize: 16 * 1024,
     keepAliveTimeout: 10_000,
+    // Pings would keep idle HTTP/2 connections from being seen as such.
+    pingInterval: 0,
   })
   return {
     send: async (options, signal) => {
       const deadline = startDeadline(options.timeoutMs, signal)
       try {
-        const response = await request(checkUrl(options.url), {
+        const call = request(checkUrl(options.url), {
           method: options.method,
           headers: options.headers,
           body: options.body ?? null,
           dispatcher: agent,
           signal: deadline.signal,
         })
+        // undici looks at the signal when the connection is there: until then, for DNS, TCP and TLS, somebody else must.
+        const response = await Promise.race([call, deadline.aborted])
         const { body, bodyTruncated } = await readStart(response.body)
         return { status: response.statusCode, headers: flatten(response.headers), body, bodyTruncated }
       } catch (error) {
@@ -102,11 +102,10 @@ export function createHttpClient(
       const headers = new Headers(init.headers)
       // What comes unpacked cannot unpack into more. Where it comes packed all the same, the limit is on what it unpacks to.
       if (!headers.has('accept-encoding')) headers.set('accept-encoding', 'identity')
-      const deadline = startDeadline(timeoutMs, init.signal ?? undefined)
-      const forHeaders = timeoutMs === undefined ? startDeadline(headersMaxMs, deadline.signal) : undefined
+      const headersWithinMs = timeoutMs ?? headersMaxMs
+      const deadline = startDeadline(headersWithinMs, init.signal ?? undefined)
       const translate = (error: unknown) => {
-        if (deadline.passed()) return late(timeoutMs ?? 0)
-        if (forHeaders?.passed()) return late(headersMaxMs)
+        if (deadline.passed()) return late(headersWithinMs)
         return init.signal?.aborted ? init.signal.reason : describeCallError(error, checked.href)
       }
       try {
@@ -115,41 +114,60 @@ export function createHttpClient(
           headers: [...headers],
           redirect: 'manual',
           dispatcher: agent,
-          signal: (forHeaders ?? deadline).signal,
+          signal: deadline.signal,
         })
-        forHeaders?.end()
+        if (timeoutMs === undefined) deadline.lift()
         // The types of undici and of Node's own fetch are of two versions of one thing.
         return boundResponse(response, bytesMax, deadline.end, translate) as unknown as Response
       } catch (error) {
-        forHeaders?.end()
         deadline.end()
         throw translate(error)
       }
     },
 
-    close: () => agent.close(),
+    // Not close(): it would wait for event streams that never end.
+    close: () => agent.destroy(),
   }
 }
 
-type Deadline = { signal: AbortSignal; passed: () => boolean; end: () => void }
+type Deadline = {
+  signal: AbortSignal
+  /** Rejects when the signal is aborted. */
+  aborted: Promise<never>
+  /** Whether it was the time that ended the call. */
+  passed: () => boolean
+  /** Takes the time away, and leaves the outer signal. */
+  lift: () => void
+  end: () => void
+}
 
-/** Aborts after a time or with another signal. Cheaper than AbortSignal.any and timeout, which outlive the call. */
-function startDeadline(timeoutMs: number | undefined, outer: AbortSignal | undefined): Deadline {
+/** Aborts after a time or with another signal. AbortSignal.any and timeout would outlive the call. */
+function startDeadline(timeoutMs: number, outer: AbortSignal | undefined): Deadline {
   const controller = new AbortController()
   let passed = false
-  const abort = () => controller.abort(outer?.reason)
-  const timer =
-    timeoutMs === undefined
-      ? undefined
-      : setTimeout(() => {
-          passed = true
-          controller.abort()
-        }, timeoutMs)
+  let reject: (reason: unknown) => void
+  const aborted = new Promise<never>((_, rejectIt) => {
+    reject = rejectIt
+  })
+  aborted.catch(() => {})
+  const abort = () => {
+    controller.abort(outer?.reason)
+    reject(controller.signal.reason)
+  }
+  const timer = setTimeout(() => {
+    passed = true
+    controller.abort()
+    reject(controller.signal.reason)
+  }, timeoutMs)
+  // One signal ends all calls of a worker: many listeners are no leak.
+  if (outer !== undefined) setMaxListeners(0, outer)
   if (outer?.aborted) abort()
   else outer?.addEventListener('abort', abort, { once: true })
   return {
     signal: controller.signal,
+    aborted,
     passed: () => passed,
+    lift: () => clearTimeout(timer),
     end: () => {
       clearTimeout(timer)
       outer?.removeEventListener('abort', abort)

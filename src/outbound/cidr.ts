@@ -1,7 +1,6 @@
 import ipaddr from 'ipaddr.js'
 import { UserError } from '../errors.ts'
-
-export type IpAddress = ipaddr.IPv4 | ipaddr.IPv6
+import { type IpAddress, readAddress } from './read-address.ts'
 
 /** A range of addresses as somebody wrote it. */
 export type Cidr = { text: string; base: IpAddress; prefixBits: number }
@@ -20,13 +19,11 @@ export function parseCidrs(list: string): Cidr[] {
 
 function parseCidr(text: string): Cidr {
   const [address = '', length, ...rest] = text.split('/')
-  const isFour = ipaddr.IPv4.isValidFourPartDecimal(address)
-  // A zone names a network card of one machine; a short or octal form is read in two ways by two programs.
-  if (rest.length > 0 || !(isFour || (ipaddr.IPv6.isValid(address) && !address.includes('%')))) {
+  const base = readAddress(address)
+  if (base === undefined || rest.length > 0) {
     throw new UserError(`${text} is not an address range. Write it like 10.0.0.0/8, fd00::/8 or 192.0.2.7`)
   }
-  const base = ipaddr.parse(address)
-  const bitsMax = isFour ? 32 : 128
+  const bitsMax = base.kind() === 'ipv4' ? 32 : 128
   const prefixBits = length === undefined ? bitsMax : /^\d{1,3}$/.test(length) ? Number(length) : Number.NaN
   if (!(prefixBits <= bitsMax)) {
     throw new UserError(`${text}: the length after the slash must be a whole number from 0 to ${bitsMax}`)

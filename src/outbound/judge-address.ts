@@ -1,8 +1,12 @@
 import ipaddr from 'ipaddr.js'
-import { type Cidr, type IpAddress, isWithin } from './cidr.ts'
+import { type Cidr, isWithin } from './cidr.ts'
+import { type IpAddress, readAddress } from './read-address.ts'
 
 /** What the operator decided: OUTBOUND_ALLOW and OUTBOUND_DENY. Two empty lists leave only the public internet. */
 export type OutboundPolicy = { allow: readonly Cidr[]; deny: readonly Cidr[] }
+
+/** The kind of the addresses of the machine that asks. */
+export const ownKind = 'this machine'
 
 /**
  * `listed`: OUTBOUND_ALLOW was needed for it. `denied`: OUTBOUND_DENY refuses it, so that nothing can allow it.
@@ -18,18 +22,23 @@ export type AddressVerdict =
  * judged by both, since a gateway on the way takes it to either.
  *
  * @param text An address as DNS or a socket gives it: four decimal parts, or IPv6. Anything else is refused.
+ * @param own The addresses of this machine, as text. A public one of them is refused too: what listens there behind a
+ *   firewall is open to whoever calls from the machine itself.
  */
-export function judgeAddress(text: string, { allow, deny }: OutboundPolicy): AddressVerdict {
+export function judgeAddress(
+  text: string,
+  { allow, deny }: OutboundPolicy,
+  own: ReadonlySet<string> = new Set(),
+): AddressVerdict {
   // A zone names a network card of this machine: nothing public has one.
   if (text.includes('%')) return { allowed: false, denied: false, kind: 'link-local' }
-  if (!ipaddr.IPv4.isValidFourPartDecimal(text) && !ipaddr.IPv6.isValid(text)) {
-    return { allowed: false, denied: false, kind: 'unreadable' }
-  }
-  const forms = formsOf(ipaddr.parse(text))
+  const address = readAddress(text)
+  if (address === undefined) return { allowed: false, denied: false, kind: 'unreadable' }
+  const forms = formsOf(address)
   if (forms.some((form) => isListed(form, deny))) return { allowed: false, denied: true, kind: 'denied' }
   let listed = false
   for (const form of forms) {
-    const kind = specialKind(form)
+    const kind = specialKind(form) ?? (own.has(form.toString()) ? ownKind : undefined)
     if (kind === undefined) continue
     if (!isListed(form, allow)) return { allowed: false, denied: false, kind }
     listed = true

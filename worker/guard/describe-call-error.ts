@@ -16,6 +16,12 @@ export function describeCallError(error: unknown, url: string): Error {
   if (code !== undefined && unsendable.has(code)) {
     return new PermanentError('the request could not be made', { cause: error })
   }
+  // It has no code. The Fetch standard lists the ports of services that a web client must not talk to by mistake.
+  if (chain.some((cause) => (cause as Error).message === 'bad port')) {
+    return new PermanentError(
+      `${new URL(url).host} is not called: web clients do not use port ${new URL(url).port}`,
+    )
+  }
   const host = URL.canParse(url) ? new URL(url).host : 'the receiver'
   return new RetryableError(
     `the call of ${host} failed (${code === undefined ? 'no reason given' : (meanings[code] ?? code)})`,

@@ -1,8 +1,9 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { PermanentError, RetryableError } from '../../src/errors.ts'
-import { judgeAddress, type OutboundPolicy } from '../../src/outbound/judge-address.ts'
+import { judgeAddress, type OutboundPolicy, ownKind } from '../../src/outbound/judge-address.ts'
 import { within } from '../../src/within.ts'
+import { ownAddresses } from './own-addresses.ts'
 
 /** A name whose servers do not answer is not waited for longer. */
 const answerMaxMs = 8_000
@@ -33,27 +34,35 @@ export async function resolveAllowed(
     return [{ address: host, family }]
   }
   const answers = await ask(host, resolve)
-  const judged = answers.map((answer) => ({ answer, verdict: judgeAddress(answer.address, policy) }))
+  const judged = answers.map((answer) => ({
+    answer,
+    verdict: judgeAddress(answer.address, policy, ownAddresses()),
+  }))
   const allowed = judged.filter(({ verdict }) => verdict.allowed)
   const isWhole = allowed.length === judged.length
   if (isWhole || allowed.some(({ verdict }) => verdict.allowed && verdict.listed)) {
     return allowed.map(({ answer }) => answer)
   }
-  throw judged.every(({ verdict }) => verdict.allowed || verdict.denied)
-    ? new PermanentError(`${host} is not called: OUTBOUND_DENY of this installation refuses its address`)
-    : new PermanentError(
-        `${host} is not called: it has a private address. The operator of this installation can allow it with OUTBOUND_ALLOW`,
-      )
+  const kinds = judged.flatMap(({ verdict }) => (verdict.allowed ? [] : [verdict.kind]))
+  if (kinds.every((kind) => kind === 'denied')) {
+    throw new PermanentError(`${host} is not called: OUTBOUND_DENY of this installation refuses its address`)
+  }
+  const reason = kinds.every((kind) => kind === ownKind)
+    ? 'it leads back to the machine of this installation'
+    : 'it has a private address'
+  throw new PermanentError(`${host} is not called: ${reason}. ${remedy}`)
 }
+
+const remedy = 'The operator of this installation can allow it with OUTBOUND_ALLOW'
 
 /** @throws PermanentError when an address that somebody wrote down is refused. */
 export function checkLiteral(address: string, policy: OutboundPolicy): void {
-  const verdict = judgeAddress(address, policy)
+  const verdict = judgeAddress(address, policy, ownAddresses())
   if (verdict.allowed) return
   throw verdict.denied
     ? new PermanentError(`${address} is not called: OUTBOUND_DENY of this installation refuses it`)
     : new PermanentError(
-        `${address} is not called: it is not on the public internet (${verdict.kind}). The operator of this installation can allow it with OUTBOUND_ALLOW`,
+        `${address} is not called: it is not on the public internet (${verdict.kind}). ${remedy}`,
       )
 }
 
