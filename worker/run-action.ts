@@ -1,8 +1,9 @@
+import type { McpActionConfig } from '../src/actions/mcp.ts'
 import type { RestActionConfig } from '../src/actions/rest.ts'
 import type { TelegramActionConfig } from '../src/actions/telegram.ts'
-import { PermanentError } from '../src/errors.ts'
 import type { DeliveryScope } from '../src/render-template.ts'
 import type { ClaimedDelivery } from '../src/store/delivering.ts'
+import { type McpTools, runMcp } from './actions/mcp.ts'
 import { runRest } from './actions/rest.ts'
 import { runTelegram } from './actions/telegram.ts'
 import type { HttpClient } from './http.ts'
@@ -13,6 +14,8 @@ export type ActionTools = {
   http: HttpClient
   /** Not there: no bot is configured. */
   telegram?: Telegram | undefined
+  /** Not there: this worker calls no MCP servers. */
+  mcp?: McpTools | undefined
 }
 
 /** How an attempt ended. No error: it succeeded. `response` is what is kept of the answer. */
@@ -39,6 +42,6 @@ export function runAction(
     case 'telegram':
       return runTelegram(delivery.config as TelegramActionConfig, scope, tools, signal)
     case 'mcp':
-      throw new PermanentError(`actions of type ${delivery.action_type} cannot be run by this version`)
+      return runMcp(delivery.config as McpActionConfig, scope, tools, signal)
   }
 }

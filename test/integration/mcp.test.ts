@@ -514,6 +514,28 @@ describe('failures', () => {
     }
   })
 
+  it('an answer is waited for in another stream where the server hangs up to give it there later', async () => {
+    const server = await start({
+      resumable: true,
+      tools: {
+        notify: {
+          ...plainTool,
+          run: async ({ hangUp }) => {
+            hangUp()
+            await until('it is asked for again', () =>
+              server.requests.some(({ headers }) => headers['last-event-id'] !== undefined),
+            )
+            return { content: [{ type: 'text', text: 'later' }] }
+          },
+        },
+      },
+    })
+    const { error, response } = await call({ endpoint: server.url })
+    expect(error).toBeUndefined()
+    expect(response.result).toContain('later')
+    expect(server.calls).toHaveLength(1)
+  })
+
   it('a silent server costs no more than the timeout, and nothing is left of the connection', async () => {
     const server = await startSilentServer()
     toClose.push(server)

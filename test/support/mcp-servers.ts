@@ -9,10 +9,17 @@ import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import {
   CallToolRequestSchema,
   InitializeRequestSchema,
+  type JSONRPCMessage,
   ListToolsRequestSchema,
 } from '@modelcontextprotocol/sdk/types.js'
 
-type ToolCall = { name: string; arguments: Record<string, unknown>; meta: Record<string, unknown> }
+type ToolCall = {
+  name: string
+  arguments: Record<string, unknown>
+  meta: Record<string, unknown>
+  /** Ends the stream in which the answer was to come; the client may ask for it in another one. Only with `resumable`. */
+  hangUp: () => void
+}
 type ToolResult = {
   content: { type: 'text'; text: string }[]
   isError?: boolean
@@ -37,6 +44,8 @@ export type McpServerOptions = {
   token?: string
   /** Answers Streamable HTTP with JSON instead of an event stream. */
   json?: boolean
+  /** Its streams can be taken up again after they broke off. */
+  resumable?: boolean
   /** Answers `initialize` with this revision, whatever was asked for. */
   protocolVersion?: string
   tools?: Record<string, TestTool>
@@ -76,8 +85,13 @@ export async function startMcpServer(options: McpServerOptions = {}) {
         ...(end < names.length ? { nextCursor: String(end) } : {}),
       }
     })
-    server.setRequestHandler(CallToolRequestSchema, async ({ params }) => {
-      const call = { name: params.name, arguments: params.arguments ?? {}, meta: params._meta ?? {} }
+    server.setRequestHandler(CallToolRequestSchema, async ({ params }, extra) => {
+      const call = {
+        name: params.name,
+        arguments: params.arguments ?? {},
+        meta: params._meta ?? {},
+        hangUp: () => extra.closeSSEStream?.(),
+      }
       calls.push(call)
       const run = tools[params.name]?.run ?? (() => ({ content: [{ type: 'text' as const, text: 'done' }] }))
       return run(call)
@@ -111,6 +125,7 @@ export async function startMcpServer(options: McpServerOptions = {}) {
           }
         : {}),
       enableJsonResponse: json,
+      ...(options.resumable === true ? { eventStore: createEventStore(), retryInterval: 50 } : {}),
     })
     await createMcpServer().connect(transport as Transport)
     return transport.handleRequest(request, response, seen.message)
@@ -170,6 +185,28 @@ export async function startMcpServer(options: McpServerOptions = {}) {
       server.closeAllConnections()
       server.close()
       await once(server, 'close')
+    },
+  }
+}
+
+function createEventStore() {
+  const events: { id: string; stream: string; message: JSONRPCMessage }[] = []
+  return {
+    storeEvent: async (stream: string, message: JSONRPCMessage) => {
+      const id = String(events.length)
+      events.push({ id, stream, message })
+      return id
+    },
+    getStreamIdForEventId: async (id: string) => events[Number(id)]?.stream,
+    replayEventsAfter: async (
+      last: string,
+      { send }: { send: (id: string, message: JSONRPCMessage) => Promise<void> },
+    ) => {
+      const stream = events[Number(last)]?.stream ?? ''
+      for (const event of events.slice(Number(last) + 1)) {
+        if (event.stream === stream) await send(event.id, event.message)
+      }
+      return stream
     },
   }
 }

@@ -23,9 +23,10 @@ const toolErrorLengthMax = 300
 export async function runMcp(
   config: McpActionConfig,
   scope: DeliveryScope,
-  { mcp }: { mcp: McpTools },
+  { mcp }: { mcp?: McpTools | undefined },
   signal: AbortSignal,
 ): Promise<ActionOutcome> {
+  if (mcp === undefined) throw new PermanentError('this worker calls no MCP servers')
   const time = limitTime(signal, config.timeout_ms)
   try {
     return await run(config, scope, mcp, time.signal)
