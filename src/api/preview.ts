@@ -65,7 +65,12 @@ const previewShape = {
       body: z.string().nullable(),
     })
     .optional(),
-  message: z.object({ text: z.string().nullable(), parse_mode: z.string() }).optional(),
+  message: z
+    .object({
+      text: z.string().nullable().openapi({ description: 'null: the default message' }),
+      parse_mode: z.string(),
+    })
+    .optional(),
   call: z
     .object({ tool_name: z.string(), arguments: z.unknown() })
     .optional()
@@ -210,7 +215,9 @@ function previewAction(action: ActionDocument, scope: DeliveryScope) {
       }
       case 'mcp': {
         const { tool_name, arguments_template: template } = action.config
-        return { action_type, call: { tool_name, arguments: renderValue(template ?? {}, scope) } }
+        const made =
+          template === undefined ? JSON.parse(renderBody(undefined, scope)) : renderValue(template, scope)
+        return { action_type, call: { tool_name, arguments: made as unknown } }
       }
     }
   })
