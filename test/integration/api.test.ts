@@ -8,6 +8,7 @@ import { applyMigrations } from '../../src/migrate.ts'
 import { ensureUser, readEnabledTriggers } from '../../src/store/triggers.ts'
 import { sampleEvent } from '../support/events.ts'
 import { insertEvents, setEventStatus } from '../support/insert-events.ts'
+import { testSecrets } from '../support/secrets.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 import { until } from '../support/until.ts'
 
@@ -22,7 +23,7 @@ beforeAll(async () => {
   database = await createTestDatabase()
   await applyMigrations(database.url)
   db = openDatabase(database.url, { name: 'api test' })
-  app = createApp({ db, log, token, userId: await ensureUser(db, 'bootstrap') })
+  app = createApp({ db, log, secrets: testSecrets, token, userId: await ensureUser(db, 'bootstrap') })
 })
 
 afterAll(async () => {
@@ -887,6 +888,9 @@ describe('health and description', () => {
       '/v1/events',
       '/v1/matches',
       '/v1/results',
+      '/v1/telegram/chats',
+      '/v1/telegram/chats/{id}',
+      '/v1/telegram/link-codes',
       '/v1/templates/preview',
       '/v1/triggers',
       '/v1/triggers/{id}',
@@ -902,7 +906,13 @@ describe('health and description', () => {
     const empty = await createTestDatabase()
     const emptyDb = openDatabase(empty.url, { name: 'api test' })
     try {
-      const response = await createApp({ db: emptyDb, log, token, userId: 'x' }).request('/readyz')
+      const response = await createApp({
+        db: emptyDb,
+        log,
+        secrets: testSecrets,
+        token,
+        userId: 'x',
+      }).request('/readyz')
       expect(response.status).toBe(503)
       expect(((await response.json()) as Body).detail).toMatch(
         /lacks migrations: 0001_events, .*Run: tocsin migrate apply/,
@@ -915,7 +925,7 @@ describe('health and description', () => {
 
   test('without a database it lives, is not ready, and answers 503 without a secret', async () => {
     const nowhere = openDatabase('postgres://tocsin:hunter2@127.0.0.1:1/none', { name: 'api test' })
-    const lost = createApp({ db: nowhere, log, token, userId: 'x' })
+    const lost = createApp({ db: nowhere, log, secrets: testSecrets, token, userId: 'x' })
     expect((await lost.request('/healthz')).status).toBe(200)
     expect((await lost.request('/readyz')).status).toBe(503)
     const response = await lost.request('/v1/triggers', { headers: { authorization: `Bearer ${token}` } })

@@ -5,7 +5,9 @@ import { conditionTypes } from '../../src/conditions/condition-types.ts'
 import { buildDeliveryScope } from '../../src/delivery-scope.ts'
 import { renderBody } from '../../src/render-template.ts'
 import { parseTriggerDocument } from '../../src/trigger-document.ts'
+import { makeParts } from '../../worker/telegram/make-parts.ts'
 import { sampleEvent } from '../support/events.ts'
+import { readTelegramText } from '../support/telegram-text.ts'
 
 const page = readFileSync(new URL('../../docs/triggers.md', import.meta.url), 'utf8')
 const blocks = (kind: string) =>
@@ -22,12 +24,13 @@ const scope = buildDeliveryScope({
 
 test('every example of docs/triggers.md is a trigger that can be stored, and its bodies can be made', () => {
   const examples = blocks('json')
-  expect(examples).toHaveLength(4)
+  expect(examples).toHaveLength(5)
   for (const example of examples) {
     const result = parseTriggerDocument(example, knownChains)
     if ('problems' in result) expect.fail(JSON.stringify(result.problems))
     for (const action of result.ok.actions) {
       if (action.action_type === 'rest') renderBody(action.config.body_template, scope)
+      if (action.action_type === 'telegram') readTelegramText({ ...makeParts(action.config, scope)[0] })
     }
   }
 })
