@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { type Chain, knownChains } from './chains.ts'
 import { UserError } from './errors.ts'
 import { parseCidrs } from './outbound/cidr.ts'
+import { parseSecretKeys } from './secret-keys.ts'
 
 /** A chain that is switched on: its endpoints are given and its start block is known. */
 export type ConfiguredChain = Chain & { startBlock: number; rpcUrl: string; wsUrl: string | undefined }
@@ -30,16 +31,20 @@ const integer = (min: number, max: number) =>
     })
     .transform(Number)
 
+/** A text that `parse` makes something of; its UserError says what is wrong. */
+const parsedBy = <Value>(parse: (text: string) => Value) =>
+  z.string().transform((value, context) => {
+    try {
+      return parse(value)
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error
+      context.addIssue({ code: 'custom', message: error.message })
+      return z.NEVER
+    }
+  })
+
 /** Ranges of addresses. A whole list, so that a bad entry is named. */
-const cidrs = z.string().transform((value, context) => {
-  try {
-    return parseCidrs(value)
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error
-    context.addIssue({ code: 'custom', message: error.message })
-    return z.NEVER
-  }
-})
+const cidrs = parsedBy(parseCidrs)
 
 /** Base URLs, separated by commas; without the slash at their end. */
 const gateways = z.string().transform((value, context) => {
@@ -78,6 +83,8 @@ const settings = z.object({
   TOCSIN_API_PORT: integer(0, 65_535).default(8004),
   /** Who holds it may do everything. Without it, one is made once and kept in TOCSIN_HOME/api-token. */
   TOCSIN_API_TOKEN: z.string().min(16, 'expected at least 16 characters').optional(),
+  /** Secrets are stored encrypted with the first of them. Without it, one is made once and kept in TOCSIN_HOME/secret-keys. */
+  TOCSIN_SECRET_KEYS: parsedBy(parseSecretKeys).optional(),
   /** Calls in flight in one worker. Enough for ten destinations that hang, of 20 calls each; a call holds a little memory and a socket. */
   TOCSIN_WORKER_CONCURRENCY: integer(1, 1000).default(200),
   /** Without it there is no bot, and Telegram actions wait. */
@@ -185,6 +192,7 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     home: resolve(value.TOCSIN_HOME),
     log: { level: value.TOCSIN_LOG_LEVEL, format: value.TOCSIN_LOG_FORMAT },
     api: { host: value.TOCSIN_API_HOST, port: value.TOCSIN_API_PORT, token: value.TOCSIN_API_TOKEN },
+    secretKeys: value.TOCSIN_SECRET_KEYS,
     worker: { concurrency: value.TOCSIN_WORKER_CONCURRENCY },
     telegram: telegramOf(value),
     outbound: { allow: value.OUTBOUND_ALLOW, deny: value.OUTBOUND_DENY },

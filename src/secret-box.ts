@@ -29,25 +29,36 @@ export function createSecretBox(keys: readonly [SecretKey, ...SecretKey[]]): Sec
       return `${prefix}:${id}:${Buffer.concat([nonce, cipher.getAuthTag(), text]).toString('base64url')}`
     },
     open: (sealed, context) => {
-      const [, id, encoded = ''] = sealed.split(':')
+      if (!isSealed(sealed)) throw new Error('What is stored as a secret was not encrypted')
+      const id = keyIdOf(sealed)
       const known = keys.find((candidate) => candidate.id === id)
-      if (!isSealed(sealed) || known === undefined) {
-        throw new Error(`The secret was encrypted with the key ${id}, which is not among the configured ones`)
+      if (known === undefined) {
+        throw new Error(
+          `The secret was encrypted with the key ${id}, which is not among TOCSIN_SECRET_KEYS (or, where that is not set, in TOCSIN_HOME/secret-keys). Put it back there`,
+        )
       }
-      const bytes = Buffer.from(encoded, 'base64url')
-      const nonce = bytes.subarray(0, nonceBytes)
-      const decipher = createDecipheriv('aes-256-gcm', known.key, nonce, { authTagLength: tagBytes })
-        .setAAD(Buffer.from(context))
-        .setAuthTag(bytes.subarray(nonceBytes, nonceBytes + tagBytes))
       try {
+        const bytes = Buffer.from(sealed.slice(`${prefix}:${id}:`.length), 'base64url')
+        const nonce = bytes.subarray(0, nonceBytes)
+        const decipher = createDecipheriv('aes-256-gcm', known.key, nonce, { authTagLength: tagBytes })
+          .setAAD(Buffer.from(context))
+          .setAuthTag(bytes.subarray(nonceBytes, nonceBytes + tagBytes))
         return (
           decipher.update(bytes.subarray(nonceBytes + tagBytes), undefined, 'utf8') + decipher.final('utf8')
         )
       } catch (error) {
-        throw new Error(`The secret cannot be decrypted with the key ${id}`, { cause: error })
+        throw new Error(
+          `The secret cannot be decrypted with the key ${id}: it was changed, or copied from elsewhere`,
+          { cause: error },
+        )
       }
     },
   }
+}
+
+/** The id of the key that a text was sealed with. */
+export function keyIdOf(sealed: string): string {
+  return sealed.split(':')[1] ?? ''
 }
 
 /** Whether a text is one that {@link createSecretBox} made. */

@@ -2,6 +2,7 @@ import type { McpActionConfig } from '../src/actions/mcp.ts'
 import type { RestActionConfig } from '../src/actions/rest.ts'
 import type { TelegramActionConfig } from '../src/actions/telegram.ts'
 import type { DeliveryScope } from '../src/render-template.ts'
+import type { SecretBox } from '../src/secret-box.ts'
 import type { ClaimedDelivery } from '../src/store/delivering.ts'
 import { type McpTools, runMcp } from './actions/mcp.ts'
 import { runRest } from './actions/rest.ts'
@@ -12,6 +13,8 @@ import type { Telegram } from './telegram/telegram.ts'
 /** What actions work with. */
 export type ActionTools = {
   http: HttpClient
+  /** Opens what is stored encrypted. */
+  secrets: SecretBox
   /** Not there: no bot is configured. */
   telegram?: Telegram | undefined
   /** Not there: this worker calls no MCP servers. */

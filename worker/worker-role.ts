@@ -4,8 +4,11 @@ import { checkDatabase, openDatabase } from '../src/db.ts'
 import { describeError } from '../src/errors.ts'
 import { openQueue } from '../src/queue.ts'
 import { runRole } from '../src/role.ts'
+import { createSecretBox } from '../src/secret-box.ts'
+import { loadSecretKeys } from '../src/secret-keys.ts'
 import { createDeliverer, leaseMs } from './deliver.ts'
 import { createHttpClient } from './http.ts'
+import { createMcpTools } from './mcp/create-mcp-tools.ts'
 import { runRelay } from './relay.ts'
 import { createTelegram } from './telegram/telegram.ts'
 
@@ -15,8 +18,11 @@ await runRole('worker', async ({ config, log, shutdown }) => {
   shutdown.add(() => db.end({ timeout: 5 }))
   await checkDatabase(db, config.databaseUrl)
 
+  const secrets = createSecretBox(await loadSecretKeys(config))
   const http = createHttpClient(config.outbound)
   shutdown.add(http.close)
+  const mcp = createMcpTools({ db, http, secrets, gateways: config.ipfsGateways })
+  shutdown.add(mcp.clients.close)
   const telegram = config.telegram && createTelegram(db, config.telegram)
   const queue = await openQueue(config, log)
 
@@ -29,7 +35,13 @@ await runRole('worker', async ({ config, log, shutdown }) => {
     clearTimeout(impatient)
   })
 
-  const deliverer = createDeliverer({ db, log, tools: { http, telegram }, workerId, signal: calls.signal })
+  const deliverer = createDeliverer({
+    db,
+    log,
+    tools: { http, secrets, telegram, mcp },
+    workerId,
+    signal: calls.signal,
+  })
   const heartbeat = setInterval(() => {
     deliverer
       .extendLeases()

@@ -3,11 +3,13 @@ import { bodyLimit } from 'hono/body-limit'
 import { knownChains } from '../chains.ts'
 import type { Database } from '../db.ts'
 import type { Log } from '../log.ts'
+import type { SecretBox } from '../secret-box.ts'
 import { authorize } from './authorize.ts'
 import { addDeliveries } from './deliveries.ts'
 import { addEvents } from './events.ts'
 import { addHealth } from './health.ts'
 import { addMatches } from './matches.ts'
+import { addMcpTokens } from './mcp-tokens.ts'
 import { addPreview } from './preview.ts'
 import { invalid, ProblemError, toProblems, toResponse } from './problem.ts'
 import { addResults } from './results.ts'
@@ -21,6 +23,8 @@ const bodyBytesMax = 256 * 1024
 export type ApiContext = {
   db: Database
   log: Log
+  /** Encrypts what is stored and must not be read in the database. */
+  secrets: SecretBox
   /** Who holds it may do everything. */
   token: string
   /** The user that new triggers belong to. */
@@ -72,6 +76,7 @@ export function createApp(
   addMatches(app, context)
   addDeliveries(app, context)
   addResults(app, context)
+  addMcpTokens(app, context)
   addPreview(app, context)
   addTestFire(app, context)
   addTelegram(app, context)

@@ -2,6 +2,8 @@ import { checkDatabase, openDatabase } from '../db.ts'
 import { UserError } from '../errors.ts'
 import { describeMissingMigrations } from '../migrate.ts'
 import { runRole } from '../role.ts'
+import { createSecretBox } from '../secret-box.ts'
+import { loadSecretKeys } from '../secret-keys.ts'
 import { ensureUser } from '../store/triggers.ts'
 import { createApp } from './app.ts'
 import { loadBootstrapToken } from './bootstrap-token.ts'
@@ -15,8 +17,9 @@ await runRole('api', async ({ config, log, shutdown }) => {
   if (missing !== undefined) throw new UserError(missing)
 
   const token = await loadBootstrapToken({ configured: config.api.token, home: config.home })
+  const secrets = createSecretBox(await loadSecretKeys(config))
   const userId = await ensureUser(db, 'bootstrap')
-  const { url, close } = await listen(createApp({ db, log, token, userId }), config.api)
+  const { url, close } = await listen(createApp({ db, log, secrets, token, userId }), config.api)
   shutdown.add(close)
   return { url }
 })

@@ -16,6 +16,7 @@ import { insertEvents } from '../support/insert-events.ts'
 import { insertTrigger } from '../support/insert-trigger.ts'
 import { startReceiver } from '../support/receiver.ts'
 import { hasRedis, startRedis } from '../support/redis.ts'
+import { testSecrets } from '../support/secrets.ts'
 import { createTestDatabase } from '../support/test-database.ts'
 import { until } from '../support/until.ts'
 
@@ -68,7 +69,7 @@ describe.each(hasRedis ? ['postgres', 'redis'] : ['postgres'])(
 
     const work = (workerId: string) => {
       const { signal } = new AbortController()
-      return createDeliverer({ db, log, tools: { http }, workerId, signal }).deliver
+      return createDeliverer({ db, log, tools: { http, secrets: testSecrets }, workerId, signal }).deliver
     }
 
     /** Makes `count` deliveries of one trigger by way of real events and the matcher. */

@@ -10,6 +10,7 @@ import { sampleEvent } from '../../src/sample-events.ts'
 import { ensureUser } from '../../src/store/triggers.ts'
 import { insertEvents } from '../support/insert-events.ts'
 import { startReceiver } from '../support/receiver.ts'
+import { testSecretKeys, testSecrets } from '../support/secrets.ts'
 import { type RunningRole, startRole } from '../support/start-role.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 
@@ -31,7 +32,7 @@ beforeAll(async () => {
   await applyMigrations(database.url)
   db = openDatabase(database.url, { name: 'test' })
   receiver = await startReceiver()
-  const context = { db, log, token, userId: await ensureUser(db, 'bootstrap') }
+  const context = { db, log, secrets: testSecrets, token, userId: await ensureUser(db, 'bootstrap') }
   // What other resources need is not what these tests are about.
   app = createApp(context as never)
 })
@@ -82,6 +83,7 @@ describe('a test of a trigger', () => {
     worker = await startRole('worker', {
       DATABASE_URL: database.url,
       TOCSIN_HOME: home,
+      TOCSIN_SECRET_KEYS: testSecretKeys,
       TOCSIN_LOG_LEVEL: 'warn',
       OUTBOUND_ALLOW: '127.0.0.0/8',
     })

@@ -62,6 +62,7 @@ describe('loadConfig', () => {
     [{ REDIS_URL: 'nonsense' }, 'REDIS_URL: expected a URL that begins with redis://'],
     [{ TOCSIN_API_PORT: '80a' }, 'TOCSIN_API_PORT: expected a whole number from 0 to 65535'],
     [{ TOCSIN_API_TOKEN: 'short' }, 'TOCSIN_API_TOKEN: expected at least 16 characters'],
+    [{ TOCSIN_SECRET_KEYS: 'a:short' }, 'TOCSIN_SECRET_KEYS: the key of a is not the base64 of 32 bytes'],
     [{ TOCSIN_LOG_LEVEL: 'loud' }, 'TOCSIN_LOG_LEVEL: '],
     [{ IPFS_GATEWAYS: 'https://a.example, ipfs.io' }, 'IPFS_GATEWAYS: expected URLs such as https://ipfs.io'],
     [{ IPFS_GATEWAYS: 'https://me:secret@a.example' }, 'without user name or query; this is not one'],

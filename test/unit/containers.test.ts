@@ -32,7 +32,7 @@ describe('docker-compose.yml', () => {
   })
 
   it('has no default for a secret: compose refuses to start without it', () => {
-    for (const secret of ['POSTGRES_PASSWORD', 'REDIS_PASSWORD', 'TOCSIN_API_TOKEN']) {
+    for (const secret of ['POSTGRES_PASSWORD', 'REDIS_PASSWORD', 'TOCSIN_API_TOKEN', 'TOCSIN_SECRET_KEYS']) {
       const uses = [...composeText.matchAll(new RegExp(`(?<!\\$)\\$\\{${secret}(.*?)\\}`, 'g'))].map(
         (match) => match[1],
       )
