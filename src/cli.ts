@@ -4,9 +4,11 @@ import { cancelCommand, listCommand, retryCommand, showCommand } from './command
 import { runDoctor } from './commands/doctor.ts'
 import { applyCommand, rollbackCommand, statusCommand, verifyCommand } from './commands/migrate.ts'
 import { runRoles } from './commands/run-roles.ts'
+import { testCommand } from './commands/triggers.ts'
 import { loadEnvironmentFile } from './config.ts'
 import { expectedDestination, expectedTime, parseDestination, parseTime } from './delivery-filter.ts'
 import { describeError, UserError } from './errors.ts'
+import { eventTypes, registries } from './event.ts'
 import { deadStates } from './store/dead-letters.ts'
 import { deliveryStates } from './store/deliveries-read.ts'
 import { type RoleName, roleNames } from './supervise.ts'
@@ -90,6 +92,25 @@ function createProgram(): Command {
     .action(rollbackCommand)
 
   addDeliveries(program.command('deliveries').description('what was sent, what failed, and sending it again'))
+
+  program
+    .command('triggers')
+    .description('what to watch for, and what to do then')
+    .command('test <id>')
+    .description('run the actions of a trigger once, for a stored event or a sample')
+    .addOption(new Option('--event <id>', 'a stored event').conflicts('type'))
+    .addOption(
+      new Option('--type <type>', 'a sample of this type').choices(
+        registries.flatMap((registry) => eventTypes[registry]),
+      ),
+    )
+    .option('--action <id...>', 'only these actions', (text: string, before: number[] = []) => [
+      ...before,
+      wholeNumber(1, Number.MAX_SAFE_INTEGER)(text),
+    ])
+    .option('--wait <seconds>', 'for how long to wait for the first attempts', wholeNumber(0, 600), 30)
+    .option('--json')
+    .action(testCommand)
 
   program
     .command('doctor')
