@@ -1,12 +1,7 @@
-import { randomUUID } from 'node:crypto'
-import { setTimeout as pause } from 'node:timers/promises'
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { eventTypes, registries } from '../event.ts'
-import { readDelivery } from '../store/deliveries-read.ts'
-import { insertTestDeliveries } from '../store/testing.ts'
-import { readTrigger } from '../store/triggers.ts'
-import { findTestEvent } from '../test-event.ts'
+import { fireTest } from '../fire-test.ts'
 import type { ApiContext } from './app.ts'
 import { bearer, problemResponses, resourceResponse } from './describe.ts'
 import { readJsonBody } from './json-body.ts'
@@ -14,7 +9,6 @@ import { filter, isStorable } from './list.ts'
 import { invalid, notFound, ProblemError, toProblems } from './problem.ts'
 
 const waitMaxS = 30
-const pollMs = 200
 
 /** Which event is asked for: one of these, or nothing. */
 export const eventChoice = {
@@ -99,30 +93,14 @@ export function addTestFire(app: OpenAPIHono, { db }: ApiContext): void {
       const { wait = 0 } = c.req.valid('query')
       const parsed = bodySchema.safeParse(await readBody(c))
       if (!parsed.success) throw invalid('body', toProblems(parsed.error))
-      const trigger = isStorable(id) ? await readTrigger(db, id) : undefined
-      if (trigger === undefined) throw notFound('trigger', id)
-
       const { event_id: eventId, event_type: eventType, action_ids: actionIds } = parsed.data
-      for (const [index, wanted] of (actionIds ?? []).entries()) {
-        const known = trigger.actions.map((action) => action.id)
-        if (known.includes(wanted)) continue
-        throw unfit(['action_ids', index], `the trigger has the actions ${known.join(', ')}`)
-      }
-      const found = await findTestEvent(db, trigger, { eventId, eventType })
-      if ('problem' in found) throw unfit([found.problem.key], found.problem.message)
-
-      const occurrence = `test:${randomUUID()}`
-      const inserted = await insertTestDeliveries(db, [id, actionIds?.map(String), found, occurrence])
-      const ids = inserted.map((delivery) => delivery.id)
-      const deadline = performance.now() + wait * 1000
-      const read = async () => (await Promise.all(ids.map((one) => readDelivery(db, one)))).flatMap(list)
-      let deliveries = await read()
-      while (!deliveries.every(wasTried) && performance.now() < deadline && !c.req.raw.signal.aborted) {
-        await pause(Math.min(pollMs, deadline - performance.now()))
-        deliveries = await read()
-      }
-      const answer = { event_id: found.event.id, deliveries }
-      return c.json(answer, wait > 0 && deliveries.every(wasTried) ? 200 : 202)
+      const { signal } = c.req.raw
+      const options = { eventId, eventType, actionIds, waitMs: wait * 1000, signal }
+      const fired = isStorable(id) ? await fireTest(db, id, options) : undefined
+      if (fired === undefined) throw notFound('trigger', id)
+      if ('misfit' in fired) throw unfit(fired.misfit.path, fired.misfit.message)
+      const answer = { event_id: fired.eventId, deliveries: fired.deliveries }
+      return c.json(answer, wait > 0 && fired.tried ? 200 : 202)
     },
   )
 }
@@ -135,14 +113,4 @@ export function unfit(path: (string | number)[], message: string): ProblemError 
 /** Nothing at all asks for the defaults. */
 async function readBody(c: Context): Promise<unknown> {
   return (await c.req.arrayBuffer()).byteLength === 0 ? {} : await readJsonBody(c)
-}
-
-type TestDelivery = NonNullable<Awaited<ReturnType<typeof readDelivery>>>
-
-function wasTried({ state, results }: TestDelivery): boolean {
-  return results.length > 0 || ['succeeded', 'failed', 'cancelled', 'unknown'].includes(state)
-}
-
-function list<Value>(value: Value | undefined): Value[] {
-  return value === undefined ? [] : [value]
 }

@@ -10,6 +10,7 @@ import { sampleEvent } from '../../src/sample-events.ts'
 import { ensureUser } from '../../src/store/triggers.ts'
 import { insertEvents } from '../support/insert-events.ts'
 import { startReceiver } from '../support/receiver.ts'
+import { runCli } from '../support/run-cli.ts'
 import { testSecretKeys, testSecrets } from '../support/secrets.ts'
 import { type RunningRole, startRole } from '../support/start-role.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
@@ -137,6 +138,28 @@ describe('a test of a trigger', () => {
     expect(receiver.received.map((request) => JSON.parse(request.body))).toEqual([
       { tag: stored.tag1, seen: '70.5', test: true },
     ])
+  })
+
+  test('can be fired at the command line, which says how it went and with which action', async () => {
+    const run = (...args: string[]) =>
+      runCli(['triggers', 'test', ...args], { DATABASE_URL: database.url, TOCSIN_HOME: home })
+    const trigger = await createTrigger()
+    const good = await run(trigger.id)
+    expect(good, good.stderr).toMatchObject({ code: 0, stdout: expect.stringMatching(/rest \d+ +succeeded/) })
+    receiver.answerWith((_, response) => void response.writeHead(404).end())
+    const bad = await run(
+      trigger.id,
+      '--type',
+      'NewFeedback',
+      '--action',
+      String(trigger.actions[0].id),
+      '--json',
+    )
+    expect(bad.code).toBe(1)
+    expect(JSON.parse(bad.stdout)).toMatchObject([{ kind: 'test', state: 'failed' }])
+    const wrong = await run(trigger.id, '--type', 'Registered')
+    expect(wrong).toMatchObject({ code: 2, stderr: expect.stringMatching(/reputation registry/) })
+    expect((await run('nope')).code).toBe(2)
   })
 
   test('is made anew each time, fires nothing else, and can be listed by its kind', async () => {
