@@ -194,11 +194,15 @@ end $$;
 
 -- A chat wants messages again: what had disabled it as a destination is over.
 create function reopen_telegram_chat(chat text) returns void language sql as $$
-  update destinations d
-  set disabled_at = null, disabled_reason = null, breaker = 'closed', failures = 0, times_opened = 0, opened_at = null, probe_at = null
-  from telegram_chats c
-  where c.chat_id = chat and d.user_id = c.user_id and d.action_type = 'telegram' and d.address = chat
-    and (d.disabled_at is not null or d.breaker <> 'closed' or d.failures > 0);
+  with reopened as (
+    update destinations d
+    set disabled_at = null, disabled_reason = null, breaker = 'closed', failures = 0, times_opened = 0, opened_at = null, probe_at = null
+    from telegram_chats c
+    where c.chat_id = chat and d.user_id = c.user_id and d.action_type = 'telegram' and d.address = chat
+      and (d.disabled_at is not null or d.breaker <> 'closed' or d.failures > 0)
+    returning d.id
+  )
+  update alerts a set resolved_at = now() from reopened r where a.destination_id = r.id and a.resolved_at is null;
 $$;
 
 -- Down Migration

@@ -9,6 +9,7 @@ import { createLog } from '../../src/log.ts'
 import { applyMigrations } from '../../src/migrate.ts'
 import { ensureUser } from '../../src/store/triggers.ts'
 import { runCli } from '../support/run-cli.ts'
+import { testSecrets } from '../support/secrets.ts'
 import { type RunningRole, startRole } from '../support/start-role.ts'
 import { startTelegram } from '../support/telegram.ts'
 import { createTestDatabase } from '../support/test-database.ts'
@@ -30,7 +31,7 @@ beforeAll(async () => {
   await applyMigrations(database.url)
   db = openDatabase(database.url, { name: 'test' })
   userId = await ensureUser(db, 'bootstrap')
-  app = createApp({ db, log, token: apiToken, userId } as Parameters<typeof createApp>[0])
+  app = createApp({ db, log, secrets: testSecrets, token: apiToken, userId })
   home = mkdtempSync(join(tmpdir(), 'tocsin-bot-'))
 })
 afterAll(async () => {
@@ -172,10 +173,12 @@ describe('commands', () => {
     expect(await ask(ann, '/unsubscribe')).toContain('Unsubscribed')
     expect(await ask(ann, '/status')).toContain('(/unsubscribe)')
     await db`update destinations set disabled_at = now(), disabled_reason = 'gone'`
+    await db`insert into alerts (user_id, kind, destination_id, message) select user_id, 'gone', id, 'gone' from destinations`
     expect(await ask(ann, '/subscribe')).toBe('Subscribed.')
     expect(await db`select disabled_at, disabled_reason from destinations`).toEqual([
       { disabled_at: null, disabled_reason: null },
     ])
+    expect(await db`select from alerts where resolved_at is null`).toEqual([])
     for (const text of ['/help', '/nonsense', 'hello?'])
       expect(await ask(ann, text)).toContain('/unsubscribe – no more messages')
   })
