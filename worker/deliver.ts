@@ -91,6 +91,8 @@ export function createDeliverer({ db, log, tools, workerId, signal }: DeliverCon
       })
       return await runAction(delivery, scope, tools, signal)
     } catch (error) {
+      // What was broken off says nothing of its destination; whether it arrived is not known, so it counts as an attempt.
+      if (signal.aborted) return { response: {}, error: new Error('the worker was stopped') }
       return { response: {}, error: error instanceof Error ? error : new Error(String(error)) }
     }
   }

@@ -3,8 +3,16 @@ import { describeError } from '../src/errors.ts'
 import type { Log } from '../src/log.ts'
 import type { DeliveryQueue } from '../src/queue.ts'
 import type { Shutdown } from '../src/shutdown.ts'
-import { nextDue, putBackDeliveries, sweepDeliveries, takeDueDeliveries } from '../src/store/delivering.ts'
+import {
+  expireLeases,
+  listBusyWorkers,
+  nextDue,
+  putBackDeliveries,
+  sweepDeliveries,
+  takeDueDeliveries,
+} from '../src/store/delivering.ts'
 import { createWake } from '../src/wake.ts'
+import { isKnownDead } from './worker-id.ts'
 
 /** NOTIFY wakes at once; the poll is for a notification that was missed. */
 const pollMs = 5_000
@@ -27,27 +35,30 @@ export async function runRelay(common: {
   queue: DeliveryQueue
   log: Log
   shutdown: Shutdown
+  workerId: string
 }): Promise<Relay> {
-  const { db, log, shutdown } = common
+  const { db, log, shutdown, workerId } = common
   const wake = createWake()
   await db.listen('delivery_pending', wake.wake, wake.wake)
 
-  const sweep = setInterval(async () => {
+  const sweep = async () => {
     try {
-      const [found] = await sweepDeliveries(db, [jobWaitMaxMs])
-      if (found !== undefined && found.lost + found.straggling + found.refused + found.homeless > 0) {
-        log.warn({ ...found }, 'took up deliveries that were left lying')
-        wake.wake()
-      }
+      const found = await takeUpLeftLying(db, workerId)
+      if (found === undefined) return
+      log.warn(found, 'took up deliveries that were left lying')
+      wake.wake()
     } catch (error) {
       log.error({ error: describeError(error) }, 'could not look for deliveries that were left lying')
     }
-  }, sweepMs)
+  }
+  // At once too: most likely this process takes the place of one that died.
+  await sweep()
+  const timer = setInterval(sweep, sweepMs)
 
   const room = { made: 0, wanted: false }
   const done = relay(common, wake, room)
   shutdown.add(async () => {
-    clearInterval(sweep)
+    clearInterval(timer)
     await done
   })
   return {
@@ -79,6 +90,17 @@ async function relay(
       await wake.wait(1_000, shutdown.signal)
     }
   }
+}
+
+/** What a process that died, or a queue that lost a job, has left behind. Returns what was found, if anything was. */
+async function takeUpLeftLying(db: Database, workerId: string): Promise<Record<string, number> | undefined> {
+  const busy = (await listBusyWorkers(db)).map(({ worker_id }) => worker_id)
+  const dead = busy.filter((id) => isKnownDead(id, workerId))
+  if (dead.length > 0) await expireLeases(db, [dead])
+  const [found] = await sweepDeliveries(db, [jobWaitMaxMs])
+  if (found === undefined) return undefined
+  const { lost, straggling, refused, homeless } = found
+  return lost + straggling + refused + homeless > 0 ? { lost, straggling, refused, homeless } : undefined
 }
 
 /**

@@ -1,5 +1,3 @@
-import { randomUUID } from 'node:crypto'
-import { hostname } from 'node:os'
 import { checkDatabase, openDatabase } from '../src/db.ts'
 import { describeError } from '../src/errors.ts'
 import { openQueue } from '../src/queue.ts'
@@ -11,6 +9,7 @@ import { createHttpClient } from './http.ts'
 import { createMcpTools } from './mcp/create-mcp-tools.ts'
 import { runRelay } from './relay.ts'
 import { createTelegram } from './telegram/telegram.ts'
+import { createWorkerId } from './worker-id.ts'
 
 await runRole('worker', async ({ config, log, shutdown }) => {
   const { concurrency } = config.worker
@@ -26,7 +25,7 @@ await runRole('worker', async ({ config, log, shutdown }) => {
   const telegram = config.telegram && createTelegram(db, config.telegram)
   const queue = await openQueue(config, log)
 
-  const workerId = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`
+  const workerId = createWorkerId()
   // Running calls may finish on the way down, but not longer than the process is given.
   const calls = new AbortController()
   shutdown.add(async () => {
@@ -49,7 +48,7 @@ await runRole('worker', async ({ config, log, shutdown }) => {
   }, leaseMs / 3)
   shutdown.add(() => clearInterval(heartbeat))
 
-  const relay = await runRelay({ db, queue, log, shutdown })
+  const relay = await runRelay({ db, queue, log, shutdown, workerId })
   await queue.consume(async (deliveryId, jobId) => {
     await deliverer.deliver(deliveryId, jobId)
     relay.noteRoom()

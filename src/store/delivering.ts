@@ -80,6 +80,12 @@ export const finishDeliveries = query<{ id: string; held: boolean }>('deliver/fi
 /** Parameters: worker id, lease in ms, ids of the deliveries that it is at. */
 export const extendLeases = query<never>('deliver/extend-leases')
 
+/** Who says to be running deliveries. */
+export const listBusyWorkers = query<{ worker_id: string }>('deliver/list-busy-workers')
+
+/** Parameters: ids of workers that are known to be dead. */
+export const expireLeases = query<never>('deliver/expire-leases')
+
 /** Parameters: how long a job may wait, in ms, before it is added again. */
 export const sweepDeliveries = query<{ lost: number; straggling: number; refused: number; homeless: number }>(
   'deliver/sweep',

@@ -46,7 +46,7 @@ describe.each(hasRedis ? ['postgres', 'redis'] : ['postgres'])(
       queue = await openQueue({ databaseUrl: database.url, redisUrl: redis?.url }, log)
       http = createHttpClient({ allow: parseCidrs('127.0.0.0/8'), deny: [] })
       shutdown = createShutdown()
-      const relay = await runRelay({ db, queue, log, shutdown })
+      const relay = await runRelay({ db, queue, log, shutdown, workerId: 'test' })
       const deliver = work('worker-1')
       await queue.consume(async (deliveryId, jobId) => {
         await deliver(deliveryId, jobId)

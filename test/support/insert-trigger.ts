@@ -6,7 +6,7 @@ type NewTrigger = {
   registry?: Registry
   active_since?: Date
   conditions?: { condition_type: string; field: string; operator: string; value: unknown }[]
-  actions?: { config: Record<string, unknown>; priority?: number }[]
+  actions?: { config: Record<string, unknown>; priority?: number; alerts?: boolean }[]
 }
 
 /** Writes a trigger straight into the tables, active from the beginning of time unless said otherwise. Returns its id. */
@@ -26,11 +26,11 @@ export async function insertTrigger(db: Database, trigger: NewTrigger = {}): Pro
         values (${id}, ${position}, ${condition_type}, ${field}, ${operator}, ${tx.json(value as never)})
       `
     }
-    for (const [position, { config, priority = 1 }] of actions.entries()) {
+    for (const [position, { config, priority = 1, alerts = false }] of actions.entries()) {
       const full = { method: 'POST', headers: {}, timeout_ms: 5_000, max_attempts: 8, ...config }
       await tx`
-        insert into trigger_actions (trigger_id, position, action_type, priority, config)
-        values (${id}, ${position}, 'rest', ${priority}, ${tx.json(full as never)})
+        insert into trigger_actions (trigger_id, position, action_type, priority, alerts, config)
+        values (${id}, ${position}, 'rest', ${priority}, ${alerts}, ${tx.json(full as never)})
       `
     }
     return id
