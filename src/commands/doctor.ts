@@ -29,6 +29,7 @@ export function runDoctor(options: { json?: boolean }): Promise<void> {
     try {
       config = loadConfig()
       report({ check: 'configuration', level: 'ok', found: 'every variable is understood' })
+      report(...describeOutbound(config.outbound))
     } catch (error) {
       report({
         check: 'configuration',
@@ -68,6 +69,16 @@ function checkNode(version: string): Finding {
   return major > 20 || (major === 20 && minor >= 19)
     ? { check: 'node', level: 'ok', found: `Node ${version}` }
     : { check: 'node', level: 'problem', found: `Node ${version}`, advice: 'Install Node 20.19 or newer.' }
+}
+
+/** Says what differs from the default, under which only the public internet is called. */
+function describeOutbound({ allow, deny }: Config['outbound']): Finding[] {
+  const list = (ranges: Config['outbound']['allow']) => ranges.map(({ text }) => text).join(', ')
+  const parts = [
+    ...(allow.length === 0 ? [] : [`called beside the public internet: ${list(allow)}`]),
+    ...(deny.length === 0 ? [] : [`never called: ${list(deny)}`]),
+  ]
+  return parts.length === 0 ? [] : [{ check: 'outbound', level: 'ok', found: parts.join('; ') }]
 }
 
 async function checkDatabaseServer(db: Database, embedded: boolean): Promise<Finding[]> {

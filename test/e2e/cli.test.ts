@@ -175,9 +175,14 @@ describe('tocsin doctor', () => {
       DATABASE_URL: database.url,
       TOCSIN_HOME: home,
       RPC_URL_31337: 'http://127.0.0.1:9/secret-key',
+      OUTBOUND_ALLOW: '10.20.0.0/16 fd12::/16',
+      OUTBOUND_DENY: '10.20.9.0/24',
     }
     const { code, stdout } = await runCli(['doctor'], settings)
     expect(code).toBe(1)
+    expect(stdout).toContain(
+      'outbound: called beside the public internet: 10.20.0.0/16, fd12::/16; never called: 10.20.9.0/24',
+    )
     expect(stdout).toMatch(/PROBLEM {2}chain 31337 \(local\): 127\.0\.0\.1:9 does not answer/)
     expect(stdout).toContain('→ Check RPC_URL_31337.')
     expect(stdout).not.toContain('secret-key')

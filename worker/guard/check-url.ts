@@ -7,7 +7,7 @@ import { PermanentError } from '../../src/errors.ts'
  * @throws PermanentError for anything but http and https, and for a user name or password in the URL.
  */
 export function checkUrl(text: string | URL): URL {
-  const url = URL.canParse(String(text)) ? new URL(String(text)) : undefined
+  const url = parse(text)
   if (url === undefined) throw new PermanentError('the address to call cannot be read as a URL')
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
     throw new PermanentError(`${url.protocol} addresses are not called, only http: and https:`)
@@ -19,4 +19,12 @@ export function checkUrl(text: string | URL): URL {
     )
   }
   return url
+}
+
+function parse(text: string | URL): URL | undefined {
+  try {
+    return new URL(text)
+  } catch {
+    return undefined
+  }
 }
