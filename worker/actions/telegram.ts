@@ -20,7 +20,7 @@ import type { Telegram } from '../telegram/telegram.ts'
 /** A wait that is not worth giving the delivery back for. */
 const sleepMaxMs = 250
 
-/** What the button means to the bot (src/bot/callbacks.ts). */
+/** What the button means to the bot (src/bot/chat-events.ts). */
 const muteData = 'mute:1h'
 
 /**

@@ -2,7 +2,7 @@ import { GrammyError } from 'grammy'
 import { GoneError, PermanentError, RetryableError } from '../../src/errors.ts'
 import { describeTelegramError, type TelegramSettings } from '../../src/telegram-api.ts'
 
-/** Waits that Telegram names are believed up to a day. */
+/** Telegram always says how long to wait; a proxy before it may not. */
 const retryAfterMsDefault = 1000
 
 export type SendError = {
