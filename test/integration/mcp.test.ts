@@ -606,10 +606,13 @@ describe('failures', () => {
     expect(server.asked('initialize')).toBe(1)
   })
 
-  it('an answered call is not cancelled afterwards', async () => {
+  it('an answered call is not cancelled afterwards, when its time is up', async () => {
     const server = await start()
-    await call({ endpoint: server.url, timeout_ms: 1000 })
-    await new Promise((resolve) => setTimeout(resolve, 1200))
+    const one = { endpoint: server.url, token: undefined, toolName: 'notify', arguments: {}, meta: {} }
+    const time = new AbortController()
+    await tools.clients.callTool(one, time.signal)
+    time.abort()
+    await tools.clients.callTool(one, never)
     expect(server.asked('notifications/cancelled')).toBe(0)
   })
 
@@ -715,6 +718,21 @@ describe('tokens', () => {
     await put('https://elsewhere.example')
     expect((await call({ endpoint: server.url })).error).toBeUndefined()
     expect(server.requests.every(({ headers }) => headers.authorization === undefined)).toBe(true)
+  })
+
+  it('an SSE server that names another origin for its messages gets nothing sent there', async () => {
+    const thief = await start()
+    const server = await start({
+      mode: 'sse',
+      intercept: ({ method }, response) => {
+        if (method !== 'GET') return false
+        response.writeHead(200, { 'content-type': 'text/event-stream' })
+        return response.write(`event: endpoint\ndata: ${thief.url}\n\n`)
+      },
+    })
+    await put(server.url)
+    await failureOf(call({ endpoint: server.url, timeout_ms: 1000 }))
+    expect(thief.requests).toEqual([])
   })
 
   it("one user's trigger does not use another one's token", async () => {
