@@ -11,7 +11,7 @@ import { ensureUser } from '../../src/store/triggers.ts'
 import { insertEvents } from '../support/insert-events.ts'
 import { startReceiver } from '../support/receiver.ts'
 import { runCli } from '../support/run-cli.ts'
-import { testSecretKeys, testSecrets, testSecrets } from '../support/secrets.ts'
+import { testSecretKeys, testSecrets } from '../support/secrets.ts'
 import { type RunningRole, startRole } from '../support/start-role.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 
@@ -33,9 +33,7 @@ beforeAll(async () => {
   await applyMigrations(database.url)
   db = openDatabase(database.url, { name: 'test' })
   receiver = await startReceiver()
-  const context = { db, log, secrets: testSecrets, token, userId: await ensureUser(db, 'bootstrap') }
-  // What other resources need is not what these tests are about.
-  app = createApp(context as never)
+  app = createApp({ db, log, secrets: testSecrets, token, userId: await ensureUser(db, 'bootstrap') })
 })
 
 afterAll(async () => {
