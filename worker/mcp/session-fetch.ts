@@ -12,8 +12,8 @@ export type McpHttp = {
       headers: Record<string, string>
       body?: string
       signal: AbortSignal
-      /** For the whole exchange, connection to last byte. */
-      timeoutMs: number
+      /** For the whole exchange, connection to last byte. Without it, only what comes before the body is bounded. */
+      timeoutMs?: number
       bytesMax: number
     },
   ): Promise<Response>
@@ -24,7 +24,6 @@ export const answerBytesMax = 2 * 1024 * 1024
 
 /** Of a stream over its whole life; after that a new session begins. */
 const streamBytesMax = 64 * 1024 * 1024
-const streamTimeoutMs = 24 * 3_600_000
 
 /** No action may take longer. Each request also ends with the signal of its own call. */
 const requestTimeoutMs = 65_000
@@ -113,7 +112,6 @@ async function listen(
       method: 'GET',
       headers,
       signal,
-      timeoutMs: streamTimeoutMs,
       bytesMax: streamBytesMax,
     })
     refuseRedirect(response, new URL(url))
