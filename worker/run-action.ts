@@ -9,12 +9,15 @@ import { runRest } from './actions/rest.ts'
 import { runTelegram } from './actions/telegram.ts'
 import type { HttpClient } from './http.ts'
 import type { Telegram } from './telegram/telegram.ts'
+import type { WebhookSigner } from './webhook-signer.ts'
 
 /** What actions work with. */
 export type ActionTools = {
   http: HttpClient
   /** Opens what is stored encrypted. */
   secrets: SecretBox
+  /** No webhook goes unsigned. */
+  sign: WebhookSigner
   /** Not there: no bot is configured. */
   telegram?: Telegram | undefined
   /** Not there: this worker calls no MCP servers. */
@@ -41,7 +44,7 @@ export function runAction(
   switch (delivery.action_type) {
     case 'rest':
       // Checked when the trigger was written.
-      return runRest(delivery.config as RestActionConfig, scope, tools, signal)
+      return runRest(delivery.config as RestActionConfig, scope, tools, signal, delivery)
     case 'telegram':
       return runTelegram(delivery.config as TelegramActionConfig, scope, tools, signal)
     case 'mcp':

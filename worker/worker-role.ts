@@ -9,6 +9,7 @@ import { createHttpClient } from './http.ts'
 import { createMcpTools } from './mcp/create-mcp-tools.ts'
 import { runRelay } from './relay.ts'
 import { createTelegram } from './telegram/telegram.ts'
+import { createWebhookSigner } from './webhook-signer.ts'
 import { createWorkerId } from './worker-id.ts'
 
 await runRole('worker', async ({ config, log, shutdown }) => {
@@ -37,7 +38,7 @@ await runRole('worker', async ({ config, log, shutdown }) => {
   const deliverer = createDeliverer({
     db,
     log,
-    tools: { http, secrets, telegram, mcp },
+    tools: { http, secrets, sign: createWebhookSigner(db, secrets), telegram, mcp },
     workerId,
     signal: calls.signal,
   })

@@ -1,6 +1,6 @@
 -- Trigger $1 with its actions, held against other writers. Rows that refer to it can still be made meanwhile.
 select
-  t.id,
+  t.id, t.user_id,
   coalesce(
     (
       select jsonb_agg(

@@ -16,7 +16,10 @@ select
   coalesce(
     (
       select json_agg(
-        json_build_object('id', a.id, 'action_type', a.action_type, 'priority', a.priority, 'alerts', a.alerts, 'config', a.config)
+        json_build_object(
+          'id', a.id, 'action_type', a.action_type, 'destination_id', a.destination_id, 'priority', a.priority, 'alerts', a.alerts,
+          'config', a.config
+        )
         order by a.position
       )
       from trigger_actions a

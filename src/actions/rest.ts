@@ -1,11 +1,17 @@
 import { z } from 'zod'
-import { integer, isTemplate, serverUrl, strict, template } from '../document-schema.ts'
+import { integer, isTemplate, serverUrl, strict, template, text } from '../document-schema.ts'
+import { checkTemplate } from '../render-template.ts'
 import { retryingShape, withAttempts } from './retrying.ts'
+
+const headerLengthMax = 8192
+
+export const headerValueExpected = `expected a text of at most ${headerLengthMax} characters of ASCII in one line`
 
 /** Headers that are set for the connection, the body or the delivery: to set them breaks requests or smuggles others in. */
 const forbiddenHeaders = new Set([
   ...['connection', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'proxy-connection', 'te'],
-  ...['trailer', 'transfer-encoding', 'upgrade', 'content-length', 'host', 'expect', 'webhook-id'],
+  ...['trailer', 'transfer-encoding', 'upgrade', 'content-length', 'host', 'expect'],
+  ...['webhook-id', 'webhook-timestamp', 'webhook-signature'],
 ])
 
 const methods = ['POST', 'PUT', 'PATCH', 'GET', 'DELETE'] as const
@@ -20,6 +26,11 @@ export const restConfigSchema = strict({
     .superRefine(checkHeaders)
     .transform((headers) => headers as Record<string, string>)
     .default({}),
+  query: z
+    .record(z.string(), text(0, 8192), { error: 'expected an object of names and texts' })
+    .superRefine(checkQuery)
+    .optional()
+    .meta({ description: "Added to the URL's own query; values are templates" }),
   body_template: template().optional(),
   timeout_ms: integer(1000, 60_000).default(30_000),
   ...retryingShape,
@@ -47,10 +58,24 @@ function checkHeaders(headers: Record<string, unknown>, context: z.core.$Refinem
     } else if (names.some((other) => other !== name && other.toLowerCase() === name.toLowerCase())) {
       refuse('this header is given twice: upper and lower case make no difference')
     }
-    if (typeof value !== 'string' || !/^[\t\x20-\x7e]{0,8192}$/.test(value)) {
-      refuse('expected a text of at most 8192 characters of ASCII in one line')
-    } else if (isTemplate(value)) {
-      refuse('templates are rendered in body_template only')
+    if (!isHeaderValue(value)) refuse(headerValueExpected)
+    // A mistake in it is told without the text around it, which may be a secret.
+    else if (isTemplate(value)) {
+      for (const { message } of checkTemplate(value)) refuse(message.replaceAll(/"[^"]*"/g, '"…"'))
     }
   }
+}
+
+function checkQuery(query: Record<string, string>, context: z.core.$RefinementCtx): void {
+  if (Object.keys(query).length > 50) context.addIssue('expected at most 50 parameters')
+  for (const [name, value] of Object.entries(query)) {
+    const refuse = (message: string) => context.addIssue({ code: 'custom', path: [name], message })
+    if (name === '' || name.length > 200) refuse('expected a name of 1 to 200 characters')
+    for (const { message } of checkTemplate(value)) refuse(message)
+  }
+}
+
+/** Whether it can be sent as it is: with a line break in it, it would add headers of its own. */
+export function isHeaderValue(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= headerLengthMax && /^[\t\x20-\x7e]*$/.test(value)
 }

@@ -38,7 +38,17 @@ const shownOnly: Record<string, object> = {
   updated_at: { type: 'string', format: 'date-time' },
 }
 
-export function addTriggers(app: OpenAPIHono, { db, userId, chains }: ApiContext): void {
+/** The same of its actions. */
+const shownOnlyOfActions: Record<string, object> = {
+  destination_id: { type: ['integer', 'null'], description: 'null: it depends on the event' },
+  signing_secret: {
+    type: 'string',
+    description:
+      "What webhooks to this action's destination are signed with. Shown once: in the answer that follows the first rest action to a URL",
+  },
+}
+
+export function addTriggers(app: OpenAPIHono, { db, secrets, userId, chains }: ApiContext): void {
   // An API description of version 3.1 takes JSON Schema as it is.
   const { $schema: _, ...schema } = z.toJSONSchema(triggerDocumentSchema, {
     io: 'input',
@@ -48,7 +58,7 @@ export function addTriggers(app: OpenAPIHono, { db, userId, chains }: ApiContext
   app.openAPIRegistry.registerComponent('schemas', 'Trigger', {
     type: 'object',
     required: [...(schema.required ?? []), ...Object.keys(shownOnly)],
-    properties: { ...shownOnly, ...(schema.properties as object) },
+    properties: { ...shownOnly, ...(schema.properties as object), actions: shownActions(schema) },
   })
 
   const parse = (input: unknown): TriggerDocument => {
@@ -67,7 +77,7 @@ export function addTriggers(app: OpenAPIHono, { db, userId, chains }: ApiContext
       responses: { 201: resourceResponse('Trigger', 'The trigger as it is stored'), ...problemResponses },
     }),
     async (c) => {
-      const result = await createTrigger(db, userId, parse(await readJsonBody(c)))
+      const result = await createTrigger(db, secrets, userId, parse(await readJsonBody(c)))
       if ('problems' in result) throw invalid('trigger', result.problems)
       return c.json(result.trigger, 201, { location: `${path}/${encodeURIComponent(result.trigger.id)}` })
     },
@@ -118,7 +128,7 @@ export function addTriggers(app: OpenAPIHono, { db, userId, chains }: ApiContext
     async (c) => {
       const { id } = c.req.valid('param')
       const parsed = parse(withoutShown(await readJsonBody(c)))
-      const result = isStorable(id) ? await replaceTrigger(db, id, parsed) : undefined
+      const result = isStorable(id) ? await replaceTrigger(db, secrets, id, parsed) : undefined
       if (result === undefined) throw notFound('trigger', id)
       if ('problems' in result) throw invalid('trigger', result.problems)
       return c.json(result.trigger, 200)
@@ -143,6 +153,26 @@ export function addTriggers(app: OpenAPIHono, { db, userId, chains }: ApiContext
 }
 
 function withoutShown(input: unknown): unknown {
+  const trigger = without(input, shownOnly)
+  if (typeof trigger !== 'object' || trigger === null || !('actions' in trigger)) return trigger
+  const { actions } = trigger
+  if (!Array.isArray(actions)) return trigger
+  return { ...trigger, actions: actions.map((action) => without(action, shownOnlyOfActions)) }
+}
+
+function without(input: unknown, keys: Record<string, object>): unknown {
   if (typeof input !== 'object' || input === null || Array.isArray(input)) return input
-  return Object.fromEntries(Object.entries(input).filter(([key]) => !Object.hasOwn(shownOnly, key)))
+  return Object.fromEntries(Object.entries(input).filter(([key]) => !Object.hasOwn(keys, key)))
+}
+
+type JsonSchema = { properties?: Record<string, unknown> }
+
+/** The list of actions as it is read: each kind with what is only shown. */
+function shownActions(schema: JsonSchema): object {
+  const actions = schema.properties?.actions as { items: { oneOf: JsonSchema[] } }
+  const oneOf = actions.items.oneOf.map((kind) => ({
+    ...kind,
+    properties: { ...kind.properties, ...shownOnlyOfActions },
+  }))
+  return { ...actions, items: { ...actions.items, oneOf } }
 }

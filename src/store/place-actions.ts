@@ -1,4 +1,6 @@
 import type { Problem } from '../conditions/check-conditions.ts'
+import { originOf } from '../header-values.ts'
+import { isSealed } from '../secret-box.ts'
 import type { ActionDocument } from '../trigger-document.ts'
 
 /** What stands for a header's value when a trigger is read back. Written again, it means: keep what is stored. */
@@ -14,11 +16,15 @@ type Without<Union, Key extends PropertyKey> = Union extends unknown ? Omit<Unio
 
 /**
  * Finds the row for each action of a document, because deliveries refer to rows: the one whose id it gives, else the one that
- * is stored at the same position and has the same type. Hidden header values are filled in from that row.
+ * is stored at the same position and has the same type. Hidden header values are filled in from that row, unless the action now
+ * goes elsewhere: whoever may change a URL must not get to see a value that was stored for another one.
+ *
+ * @param seal encrypts the value of a header, for storage.
  */
 export function placeActions(
   actions: readonly ActionDocument[],
   stored: readonly StoredAction[],
+  seal: (header: { url: string; name: string }, value: string) => string,
 ): { placed: PlacedAction[]; problems: Problem[] } {
   const problems: Problem[] = []
   const refuse = (path: Problem['path'], message: string) => {
@@ -45,19 +51,27 @@ export function placeActions(
     }
     const place = { ...action, id: row?.id, position }
     if (place.action_type !== 'rest') return place
-    const storedHeaders = row?.action_type === 'rest' ? row.config.headers : {}
+    const { url } = place.config
+    const before = row?.action_type === 'rest' ? row.config : undefined
     const headers = Object.entries(place.config.headers).map(([name, value]) => {
-      if (value !== hiddenValue) return [name, value] as const
-      const known = Object.entries(storedHeaders).find(
+      const sealed = (plain: string) => [name, seal({ url, name }, plain)] as const
+      if (value !== hiddenValue) return sealed(value)
+      const known = Object.entries(before?.headers ?? {}).find(
         ([other]) => other.toLowerCase() === name.toLowerCase(),
       )
-      if (known === undefined) {
-        refuse(
-          [position, 'config', 'headers', name],
-          `${hiddenValue} keeps a stored value, and there is none: expected the value`,
+      const refuseHidden = (reason: string) => {
+        refuse([position, 'config', 'headers', name], `${hiddenValue} keeps a stored value, ${reason}`)
+        return [name, value] as const
+      }
+      if (before === undefined || known === undefined) {
+        return refuseHidden('and there is none: expected the value')
+      }
+      if (originOf(before.url) !== originOf(url)) {
+        return refuseHidden(
+          `which was stored for ${originOf(before.url)} and is not sent to ${originOf(url)}: expected the value`,
         )
       }
-      return [name, known?.[1] ?? value] as const
+      return isSealed(known[1]) ? ([name, known[1]] as const) : sealed(known[1])
     })
     return { ...place, config: { ...place.config, headers: Object.fromEntries(headers) } }
   })

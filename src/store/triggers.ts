@@ -2,11 +2,14 @@ import type { Problem } from '../conditions/check-conditions.ts'
 import type { TriggerRow } from '../conditions/compile-trigger.ts'
 import type { Database, Queryable, Transaction } from '../db.ts'
 import type { Registry } from '../event.ts'
+import { sealHeader } from '../header-values.ts'
+import type { SecretBox } from '../secret-box.ts'
 import type { ActionDocument, TriggerDocument } from '../trigger-document.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
 import { hideSecrets, type PlacedAction, placeActions, type StoredAction } from './place-actions.ts'
 import { isTransient } from './postgres-errors.ts'
 import { query } from './query.ts'
+import { makeSigningSecrets } from './signing-secrets.ts'
 
 /** A trigger as it is read back: the document, and what the system knows about it. Header values are hidden. */
 export type StoredTrigger = Omit<TriggerDocument, 'actions' | 'description'> & {
@@ -17,7 +20,15 @@ export type StoredTrigger = Omit<TriggerDocument, 'actions' | 'description'> & {
   active_since: Date
   created_at: Date
   updated_at: Date
-  actions: (ActionDocument & { id: number })[]
+  actions: StoredTriggerAction[]
+}
+
+type StoredTriggerAction = ActionDocument & {
+  id: number
+  /** null: it depends on the event. */
+  destination_id: number | null
+  /** What webhooks are signed with; there only when it is new, and never again. */
+  signing_secret?: string
 }
 
 export type TriggerFilter = {
@@ -29,7 +40,7 @@ export type TriggerFilter = {
 const selectEnabledTriggers = query<TriggerRow>('manage/read-enabled-triggers')
 const insertUser = query<{ id: string }>('manage/ensure-user')
 const insertTrigger = query<{ id: string }>('manage/insert-trigger')
-const lockTrigger = query<{ id: string; actions: StoredAction[] }>('manage/lock-trigger')
+const lockTrigger = query<{ id: string; user_id: string; actions: StoredAction[] }>('manage/lock-trigger')
 const updateTrigger = query<never>('manage/update-trigger')
 const removeTrigger = query<{ id: string }>('manage/delete-trigger')
 const insertConditions = query<never>('manage/insert-conditions')
@@ -55,16 +66,17 @@ export async function ensureUser(db: Queryable, username: string): Promise<strin
 /** Stores a new trigger of the user. Problems: ids or hidden values that only a stored trigger can have. */
 export function createTrigger(
   db: Database,
+  secrets: SecretBox,
   userId: string,
   document: TriggerDocument,
 ): Promise<{ trigger: StoredTrigger } | { problems: Problem[] }> {
   return inTransaction(db, async (transaction) => {
-    const { placed, problems } = placeActions(document.actions, [])
+    const { placed, problems } = placeActions(document.actions, [], headerSealer(secrets, userId))
     if (problems.length > 0) return { problems }
     const [created] = await insertTrigger(transaction, [userId, ...columnsOf(document)])
     if (created === undefined) throw new Error('The trigger was not inserted')
     await writeParts(transaction, created.id, document, placed)
-    return { trigger: await readWritten(transaction, created.id) }
+    return { trigger: await readWritten(transaction, secrets, created.id) }
   })
 }
 
@@ -74,13 +86,18 @@ export function createTrigger(
  */
 export function replaceTrigger(
   db: Database,
+  secrets: SecretBox,
   id: string,
   document: TriggerDocument,
 ): Promise<{ trigger: StoredTrigger } | { problems: Problem[] } | undefined> {
   return inTransaction(db, async (transaction) => {
     const [stored] = await lockTrigger(transaction, [id])
     if (stored === undefined) return undefined
-    const { placed, problems } = placeActions(document.actions, stored.actions)
+    const { placed, problems } = placeActions(
+      document.actions,
+      stored.actions,
+      headerSealer(secrets, stored.user_id),
+    )
     if (problems.length > 0) return { problems }
     await updateTrigger(transaction, [id, ...columnsOf(document)])
     await deleteConditions(transaction, [id])
@@ -89,7 +106,7 @@ export function replaceTrigger(
       placed.flatMap(({ id: kept }) => (kept === undefined ? [] : [String(kept)])),
     ])
     await writeParts(transaction, id, document, placed)
-    return { trigger: await readWritten(transaction, id) }
+    return { trigger: await readWritten(transaction, secrets, id) }
   })
 }
 
@@ -138,10 +155,21 @@ async function writeParts(
   await insertActions(transaction, [id, actions.filter((action) => action.id === undefined)])
 }
 
-async function readWritten(transaction: Transaction, id: string): Promise<StoredTrigger> {
+/** With the signing secrets that its destinations got with it. */
+async function readWritten(transaction: Transaction, secrets: SecretBox, id: string): Promise<StoredTrigger> {
+  const made = await makeSigningSecrets(transaction, secrets, id)
   const trigger = await readTrigger(transaction, id)
   if (trigger === undefined) throw new Error(`The trigger ${id} was written and is not there`)
-  return trigger
+  const actions = trigger.actions.map((action) => {
+    const secret = action.destination_id === null ? undefined : made.get(action.destination_id)
+    return secret === undefined ? action : { ...action, signing_secret: secret }
+  })
+  return { ...trigger, actions }
+}
+
+function headerSealer(secrets: SecretBox, userId: string) {
+  return (header: { url: string; name: string }, value: string) =>
+    sealHeader(secrets, { userId, ...header }, value)
 }
 
 function withoutSecrets(trigger: StoredTrigger): StoredTrigger {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createApp } from '../../src/api/app.ts'
 import { type Database, openDatabase } from '../../src/db.ts'
 import type { RegistryEvent } from '../../src/event.ts'
+import { openHeaders } from '../../src/header-values.ts'
 import { createLog } from '../../src/log.ts'
 import { applyMigrations } from '../../src/migrate.ts'
 import { ensureUser, readEnabledTriggers } from '../../src/store/triggers.ts'
@@ -80,6 +81,16 @@ async function create(fields: object = {}): Promise<Body> {
   return body
 }
 
+/** The header values of an action as a worker gets to see them. In the database they are encrypted. */
+async function storedHeaders(actionId: number): Promise<Record<string, string>> {
+  const [row] = await db<{ user_id: string; config: { url: string; headers: Record<string, string> } }[]>`
+    select t.user_id, a.config from trigger_actions a join triggers t on t.id = a.trigger_id where a.id = ${actionId}`
+  if (row === undefined) throw new Error('no such action')
+  const { url, headers } = row.config
+  for (const value of Object.values(headers)) expect(value).toMatch(/^sealed:test:/)
+  return openHeaders(testSecrets, { userId: row.user_id, url }, headers)
+}
+
 /** Reads a list to its end, page by page. */
 async function readAll(path: string, limit: number): Promise<Body[]> {
   const rows: Body[] = []
@@ -121,6 +132,8 @@ describe('triggers', () => {
         {
           id: expect.any(Number),
           action_type: 'rest',
+          destination_id: expect.any(Number),
+          signing_secret: expect.stringMatching(/^whsec_/),
           priority: 1,
           alerts: false,
           config: {
@@ -133,7 +146,9 @@ describe('triggers', () => {
         },
       ],
     })
-    expect((await ask('GET', `/v1/triggers/${body.id}`)).body).toEqual(body)
+    const [{ signing_secret: _, ...shownAgain }] = body.actions
+    const read = await ask('GET', `/v1/triggers/${body.id}`)
+    expect(read.body).toEqual({ ...body, actions: [shownAgain] })
   })
 
   test('values of every kind survive the database', async () => {
@@ -159,9 +174,9 @@ describe('triggers', () => {
     })
     const { status, body } = await ask('PUT', `/v1/triggers/${made.id}`, made)
     expect(status, JSON.stringify(body)).toBe(200)
-    expect(body).toEqual({ ...made, version: 2, updated_at: body.updated_at })
-    const [stored] = await db`select config from trigger_actions where id = ${made.actions[0].id}`
-    expect(stored?.config.headers).toEqual({ Authorization: 'Bearer secret' })
+    const shownOnce = made.actions.map(({ signing_secret: _, ...rest }: Body) => rest)
+    expect(body).toEqual({ ...made, actions: shownOnce, version: 2, updated_at: body.updated_at })
+    expect(await storedHeaders(made.actions[0].id)).toEqual({ Authorization: 'Bearer secret' })
   })
 
   test('header values are never shown, can be kept with ***, changed, and removed', async () => {
@@ -178,8 +193,7 @@ describe('triggers', () => {
       actions: [action({ headers })],
     })
     expect(replaced.status).toBe(200)
-    const [stored] = await db`select config from trigger_actions where trigger_id = ${made.id}`
-    expect(stored?.config.headers).toEqual({ 'x-key': 'hunter2', 'X-New': 'n' })
+    expect(await storedHeaders(made.actions[0].id)).toEqual({ 'x-key': 'hunter2', 'X-New': 'n' })
 
     const invented = await ask('PUT', `/v1/triggers/${made.id}`, {
       ...document,

@@ -11,6 +11,7 @@ import { createDeliverer } from '../../worker/deliver.ts'
 import { createHttpClient, type HttpClient } from '../../worker/http.ts'
 import { matchStep } from '../../worker/match-step.ts'
 import { relayDue, runRelay } from '../../worker/relay.ts'
+import { createWebhookSigner } from '../../worker/webhook-signer.ts'
 import { sampleEvent } from '../support/events.ts'
 import { insertEvents } from '../support/insert-events.ts'
 import { insertTrigger } from '../support/insert-trigger.ts'
@@ -69,7 +70,13 @@ describe.each(hasRedis ? ['postgres', 'redis'] : ['postgres'])(
 
     const work = (workerId: string) => {
       const { signal } = new AbortController()
-      return createDeliverer({ db, log, tools: { http, secrets: testSecrets }, workerId, signal }).deliver
+      return createDeliverer({
+        db,
+        log,
+        tools: { http, secrets: testSecrets, sign: createWebhookSigner(db, testSecrets) },
+        workerId,
+        signal,
+      }).deliver
     }
 
     /** Makes `count` deliveries of one trigger by way of real events and the matcher. */

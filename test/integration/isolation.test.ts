@@ -10,6 +10,7 @@ import { createDeliverer } from '../../worker/deliver.ts'
 import { createHttpClient, type HttpClient } from '../../worker/http.ts'
 import { matchStep } from '../../worker/match-step.ts'
 import { runRelay } from '../../worker/relay.ts'
+import { createWebhookSigner } from '../../worker/webhook-signer.ts'
 import { sampleEvent } from '../support/events.ts'
 import { startHooks } from '../support/hooks.ts'
 import { insertEvents } from '../support/insert-events.ts'
@@ -40,7 +41,8 @@ beforeAll(async () => {
     const queue = await openQueue({ databaseUrl: database.url, redisUrl: undefined }, log)
     queues.push(queue)
     const { signal } = new AbortController()
-    const deliverer = createDeliverer({ db, log, tools: { http, secrets: testSecrets }, workerId, signal })
+    const tools = { http, secrets: testSecrets, sign: createWebhookSigner(db, testSecrets) }
+    const deliverer = createDeliverer({ db, log, tools, workerId, signal })
     const relay = await runRelay({ db, queue, log, shutdown, workerId: 'test' })
     await queue.consume(async (id, jobId) => {
       await deliverer.deliver(id, jobId)

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { hideSecrets, placeActions, type StoredAction } from '../../src/store/place-actions.ts'
+import { hideSecrets, placeActions as place, type StoredAction } from '../../src/store/place-actions.ts'
 import type { ActionDocument } from '../../src/trigger-document.ts'
 
 type RestAction = Extract<ActionDocument, { action_type: 'rest' }>
@@ -23,6 +23,10 @@ const stored: StoredAction[] = [
   { id: 10, action_type: 'rest', ...withHeaders({ Authorization: 'secret' }) },
   { id: 11, action_type: 'rest', ...withHeaders({}) },
 ]
+
+const seal = ({ url, name }: { url: string; name: string }, value: string) =>
+  `sealed:k:${new URL(url).origin} ${name} ${value}`
+const placeActions = (actions: ActionDocument[], rows: StoredAction[]) => place(actions, rows, seal)
 
 const idsOf = (actions: ActionDocument[]) => placeActions(actions, stored).placed.map(({ id }) => id)
 
@@ -48,10 +52,19 @@ test('an id that is not of this trigger, or is given twice, is refused', () => {
 test('a hidden header value keeps what is stored for that action; where nothing is, it is refused', () => {
   const keep = placeActions([action(withHeaders({ authorization: '***' }))], stored)
   expect(keep.problems).toEqual([])
-  expect(keep.placed[0]?.config).toMatchObject({ headers: { authorization: 'secret' } })
+  // Stored before there was encryption.
+  expect(keep.placed[0]?.config).toMatchObject({
+    headers: { authorization: 'sealed:k:https://a.example authorization secret' },
+  })
+  const again = [{ id: 10, action_type: 'rest' as const, ...withHeaders({ Authorization: 'sealed:k:x' }) }]
+  expect(
+    placeActions([action(withHeaders({ authorization: '***' }))], again).placed[0]?.config,
+  ).toMatchObject({ headers: { authorization: 'sealed:k:x' } })
 
-  const change = placeActions([action(withHeaders({ Authorization: 'new' }))], stored)
-  expect(change.placed[0]?.config).toMatchObject({ headers: { Authorization: 'new' } })
+  const change = placeActions([action(withHeaders({ Authorization: 'sealed:k:new' }))], stored)
+  expect(change.placed[0]?.config).toMatchObject({
+    headers: { Authorization: 'sealed:k:https://a.example Authorization sealed:k:new' },
+  })
 
   const invent = placeActions([action(), action(withHeaders({ Authorization: '***' }))], stored)
   expect(invent.problems).toEqual([
@@ -60,6 +73,29 @@ test('a hidden header value keeps what is stored for that action; where nothing 
       message: '*** keeps a stored value, and there is none: expected the value',
     },
   ])
+})
+
+test.each([
+  ['another host', 'https://b.example/', false],
+  ['another scheme', 'http://a.example/', false],
+  ['another port', 'https://a.example:8443/', false],
+  ['a host that only looks alike', 'https://a.example.evil.example/', false],
+  ['another path', 'https://a.example/other?x=1', true],
+  ['the same, written otherwise', 'HTTPS://A.example:443/', true],
+])('a hidden header value goes with the action to %s: %s is %s', (_, url, isKept) => {
+  const moved = action({ config: { ...config, url, headers: { Authorization: '***' } } })
+  const { placed, problems } = placeActions([moved], stored)
+  expect(problems).toEqual(
+    isKept
+      ? []
+      : [
+          {
+            path: ['actions', 0, 'config', 'headers', 'Authorization'],
+            message: `*** keeps a stored value, which was stored for https://a.example and is not sent to ${new URL(url).origin}: expected the value`,
+          },
+        ],
+  )
+  if (!isKept) expect(JSON.stringify(placed)).not.toContain('secret')
 })
 
 test('hiding replaces every header value and nothing else', () => {

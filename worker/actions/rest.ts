@@ -1,5 +1,7 @@
 import type { RestActionConfig } from '../../src/actions/rest.ts'
-import { PermanentError, RetryableError } from '../../src/errors.ts'
+import { GoneError, PermanentError, RetryableError } from '../../src/errors.ts'
+import { openHeaders } from '../../src/header-values.ts'
+import { renderHeaders, renderUrl } from '../../src/render-request.ts'
 import { type DeliveryScope, renderBody } from '../../src/render-template.ts'
 import { storableText } from '../../src/storable-text.ts'
 import type { HttpResponse } from '../http.ts'
@@ -8,29 +10,52 @@ import type { ActionOutcome, ActionTools } from '../run-action.ts'
 /** Statuses of a receiver that may do better later: 408 and 425 ask for it, 429 and 5xx say so. */
 const passing = new Set([408, 425, 429])
 
+/** Whose webhook it is, and where the claim says that it goes. */
+export type RestSender = {
+  user_id: string | null
+  destination_id: number | null
+  /** Of the secrets of the destination. Not there: they are read anew. */
+  secrets_revision?: number | null
+}
+
 /**
- * Sends one webhook. Any 2xx is success. 408, 425, 429 and 5xx may pass, so they are tried again (after `Retry-After`
- * seconds, where given); any other answer, redirects included, will not get better by repeating it.
+ * Sends one webhook, signed as Standard Webhooks says. Any 2xx is success. 408, 425, 429 and 5xx may pass, so they are tried
+ * again (after `Retry-After`, where given); 410 says that nobody wants to hear from us again; any other answer, redirects
+ * included, will not get better by repeating it.
  */
 export async function runRest(
   config: RestActionConfig,
   scope: DeliveryScope,
-  { http }: ActionTools,
+  { http, secrets, sign }: Pick<ActionTools, 'http' | 'secrets' | 'sign'>,
   signal: AbortSignal,
+  sender: RestSender,
 ): Promise<ActionOutcome> {
+  const { user_id: userId } = sender
+  if (userId === null) throw new PermanentError('its trigger was deleted')
+  const { url } = config
+  const headers = renderHeaders(openHeaders(secrets, { userId, url }, config.headers ?? {}), scope)
   const sendsBody = config.method !== 'GET'
+  const contentType = headers['content-type'] ?? 'application/json'
+  const body = sendsBody ? renderBody(config.body_template, scope, { contentType }) : ''
+  const signature = await sign({
+    userId,
+    url,
+    destinationId: sender.destination_id,
+    secretsRevision: sender.secrets_revision ?? undefined,
+    webhookId: scope.delivery.id,
+    body,
+  })
   const response = await http.send(
     {
       method: config.method,
-      url: config.url,
+      url: renderUrl(config, scope),
       headers: {
-        ...(sendsBody ? { 'content-type': 'application/json' } : {}),
+        ...(sendsBody ? { 'content-type': contentType } : {}),
         'user-agent': 'Tocsin',
-        ...lowerCaseNames(config.headers),
-        // The same for every attempt, so that a receiver can drop a repeat.
-        'webhook-id': scope.delivery.id,
+        ...headers,
+        ...signature,
       },
-      body: sendsBody ? renderBody(config.body_template, scope) : undefined,
+      body: sendsBody ? body : undefined,
       timeoutMs: config.timeout_ms,
     },
     signal,
@@ -46,11 +71,18 @@ export async function runRest(
 function errorOf({ status, headers }: HttpResponse): PermanentError | RetryableError | undefined {
   if (status >= 200 && status < 300) return undefined
   const message = `the receiver answered with HTTP ${status}`
+  if (status === 410) return new GoneError(message)
   if (!passing.has(status) && status < 500) return new PermanentError(message)
-  const seconds = Number(headers['retry-after'])
-  return new RetryableError(message, seconds > 0 ? { retryAfterMs: seconds * 1000 } : {})
+  const retryAfterMs = readRetryAfter(headers)
+  return new RetryableError(message, retryAfterMs === undefined ? {} : { retryAfterMs })
 }
 
-function lowerCaseNames(headers: Record<string, string>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+/** Seconds, or an HTTP date, which the receiver's own clock is taken for. `undefined`: neither, or in the past. */
+function readRetryAfter(headers: Record<string, string>): number | undefined {
+  const text = headers['retry-after']?.trim() ?? ''
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) > 0 ? Number(text) * 1000 : undefined
+  if (!/[a-z]/i.test(text)) return undefined
+  const now = Date.parse(headers.date ?? '')
+  const waitMs = Date.parse(text) - (Number.isNaN(now) ? Date.now() : now)
+  return waitMs > 0 ? waitMs : undefined
 }
