@@ -18,6 +18,7 @@ import { createShutdown, type Shutdown } from '../src/shutdown.ts'
 import { sampleEvent } from '../test/support/events.ts'
 import { insertEvents } from '../test/support/insert-events.ts'
 import { insertTrigger } from '../test/support/insert-trigger.ts'
+import { makeDeliveries } from '../test/support/make-deliveries.ts'
 import { hasRedis, startRedis } from '../test/support/redis.ts'
 import { startRole } from '../test/support/start-role.ts'
 import { until } from '../test/support/until.ts'
@@ -136,7 +137,7 @@ async function measureBacklog(
   await prepare(db, (index) => `${receiverUrl}/${index}`)
   // Made before the clock starts, as a matcher would; a first few warm the worker up.
   await makeDeliveries(db, 200)
-  await makeDeliveries(db, count, 'infinity')
+  await makeDeliveries(db, count, { dueAt: 'infinity' })
   const worker = await startWorker(databaseUrl, redisUrl)
   await until('the worker is warm', async () => (await countIn(db, 'succeeded')) === 200, 60_000)
   await db`update deliveries set due_at = now() where state = 'pending'`
@@ -164,7 +165,7 @@ async function measureHanging(
   const began = performance.now()
   while (performance.now() < end) {
     const wanted = Math.floor(((performance.now() - began) / 1000) * perSecond)
-    if (wanted > made) await makeDeliveries(db, wanted - made, 'now', made)
+    if (wanted > made) await makeDeliveries(db, wanted - made, { from: made })
     made = Math.max(made, wanted)
     await delay(50)
   }
@@ -189,27 +190,6 @@ async function prepare(db: Database, urlOf: (index: number) => string): Promise<
   for (let index = 0; index < destinations; index++) {
     await insertTrigger(db, { actions: [{ config: { url: urlOf(index), timeout_ms: 30_000 } }] })
   }
-}
-
-/** Rows as the matcher writes them: a match each, spread evenly over the destinations. */
-async function makeDeliveries(db: Database, count: number, dueAt = 'now', from = 0): Promise<void> {
-  await db`
-    with action as (
-      select a.*, row_number() over (order by a.id) - 1 as number from trigger_actions a
-    ), decided as (
-      insert into matches (trigger_id, trigger_version, chain_id, occurrence, event_id, block_number, block_time, evidence)
-      select a.trigger_id, 1, e.chain_id, gen_random_uuid()::text, e.id, e.block_number, e.block_time, '[]'
-      from generate_series(${from + 1}::integer, ${from + count}::integer) as n
-      join action a on a.number = n % ${destinations}::integer
-      cross join (select * from events limit 1) e
-      returning *
-    )
-    insert into deliveries
-      (match_id, trigger_id, action_id, occurrence, event_id, block_time, action_type, priority, destination_id, due_at)
-    select m.id, m.trigger_id, a.id, m.occurrence, m.event_id, m.block_time, a.action_type, a.priority, a.destination_id,
-      ${dueAt}::text::timestamptz
-    from decided m join action a on a.trigger_id = m.trigger_id`
-  if (dueAt === 'now') await db`select pg_notify('delivery_pending', '')`
 }
 
 async function startWorker(databaseUrl: string, redisUrl: string | undefined) {

@@ -106,7 +106,7 @@ update deliveries d set destination_id = a.destination_id from trigger_actions a
 drop index deliveries_due;
 create index deliveries_due on deliveries (destination_id, due_at) where state = 'pending';
 create index deliveries_in_flight on deliveries (destination_id) where state in ('enqueued', 'running');
-create index deliveries_batch on deliveries (batch_id) where batch_id is not null;
+create index deliveries_batch on deliveries (batch_id) where batch_id is not null and state in ('pending', 'enqueued', 'running');
 
 -- Something that an owner has to know: a breaker that opened, a destination that is gone.
 create table alerts (

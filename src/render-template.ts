@@ -38,6 +38,16 @@ export function renderBody(
   return body
 }
 
+/** The body of a request that is about several matches: the default payload of each. */
+export function renderBatch(id: string, scopes: readonly DeliveryScope[]): string {
+  return JSON.stringify({
+    type: 'trigger.matched.batch',
+    version: 1,
+    batch_id: id,
+    matches: scopes.map(defaultPayload),
+  })
+}
+
 /**
  * A JSON value, for the arguments of a call: like a body that is a JSON value, but not made to text.
  *

@@ -12,7 +12,7 @@ import {
   readEvents,
 } from '../src/store/delivering.ts'
 import { createBatcher } from './batcher.ts'
-import { judge } from './judge.ts'
+import { judge, type Verdict } from './judge.ts'
 import { type ActionOutcome, type ActionTools, runAction } from './run-action.ts'
 
 /** How long a claim is believed without a sign of life. The worker gives one every third of it. */
@@ -73,23 +73,34 @@ export function createDeliverer({ db, log, tools, workerId, signal }: DeliverCon
     return ended.map(({ id }) => held.get(id) === true)
   }, batchMax)
 
-  /** One run of the action. Every failure comes back as an outcome, never as an exception. */
-  const attempt = async (delivery: ClaimedDelivery): Promise<ActionOutcome> => {
+  const readScope = async (delivery: ClaimedDelivery) => {
+    const { live_trigger_id: id, trigger_name: name, trigger_version: version } = delivery
+    if (id === null || name === null || version === null || delivery.config === null) {
+      throw new PermanentError('its trigger or action was deleted')
+    }
+    const event = (delivery.payload?.event as RegistryEvent | undefined) ?? (await readEvent(delivery))
+    if (event === undefined) throw new PermanentError(`event ${delivery.event_id} is no longer stored`)
+    return buildDeliveryScope({
+      event,
+      trigger: { id, name, version },
+      evidence: delivery.evidence,
+      delivery: { id: delivery.id, attempt: delivery.attempts, kind: delivery.kind },
+      alert: delivery.payload?.alert as Record<string, unknown> | undefined,
+    })
+  }
+
+  /** One run of the action, for one delivery or for a batch. Every failure comes back as an outcome, never as an exception. */
+  const attempt = async (
+    first: ClaimedDelivery,
+    batch: readonly ClaimedDelivery[],
+  ): Promise<ActionOutcome> => {
     try {
-      const { live_trigger_id: id, trigger_name: name, trigger_version: version } = delivery
-      if (id === null || name === null || version === null || delivery.config === null) {
-        throw new PermanentError('its trigger or action was deleted')
-      }
-      const event = (delivery.payload?.event as RegistryEvent | undefined) ?? (await readEvent(delivery))
-      if (event === undefined) throw new PermanentError(`event ${delivery.event_id} is no longer stored`)
-      const scope = buildDeliveryScope({
-        event,
-        trigger: { id, name, version },
-        evidence: delivery.evidence,
-        delivery: { id: delivery.id, attempt: delivery.attempts, kind: delivery.kind },
-        alert: delivery.payload?.alert as Record<string, unknown> | undefined,
-      })
-      return await runAction(delivery, scope, tools, signal)
+      const scopes = await Promise.all([first, ...batch.slice(1)].map(readScope))
+      const [scope] = scopes
+      if (scope === undefined) throw new Error('there is no delivery')
+      const batched =
+        first.batch_id === null || batch.length === 0 ? undefined : { id: first.batch_id, scopes }
+      return await runAction(first, scope, tools, signal, batched)
     } catch (error) {
       // What was broken off says nothing of its destination; whether it arrived is not known, so it counts as an attempt.
       if (signal.aborted) return { response: {}, error: new Error('the worker was stopped') }
@@ -97,19 +108,35 @@ export function createDeliverer({ db, log, tools, workerId, signal }: DeliverCon
     }
   }
 
-  const deliverOne = async (delivery: ClaimedDelivery, jobId: string) => {
+  /** Runs one delivery, or several in one call: then what becomes of the first becomes of all. */
+  const deliverTogether = async (
+    first: ClaimedDelivery,
+    batch: readonly ClaimedDelivery[],
+    jobId: string,
+  ): Promise<void> => {
     const startedAt = new Date()
     const clock = performance.now()
-    const verdict = judge(delivery, await attempt(delivery))
+    const verdict = judge(first, await attempt(first, batch))
     const durationMs = Math.round(performance.now() - clock)
-    const held = await finish({
-      id: delivery.id,
-      attempts: delivery.attempts,
-      job_id: jobId,
-      started_at: startedAt,
-      duration_ms: durationMs,
-      ...verdict,
-    })
+    const all = batch.length === 0 ? [first] : batch
+    await Promise.all(
+      all.map(async (delivery, index) => {
+        const held = await finish({
+          ...verdict,
+          id: delivery.id,
+          attempts: delivery.attempts,
+          job_id: jobId,
+          started_at: startedAt,
+          duration_ms: durationMs,
+          // One call is one sign of the destination.
+          ...(index === 0 ? {} : { signal: null, pause_ms: null }),
+        })
+        logEnd(delivery, verdict, durationMs, held)
+      }),
+    )
+  }
+
+  const logEnd = (delivery: ClaimedDelivery, verdict: Verdict, durationMs: number, held: boolean): void => {
     const line = {
       delivery_id: delivery.id,
       trigger: delivery.trigger_name,
@@ -129,7 +156,11 @@ export function createDeliverer({ db, log, tools, workerId, signal }: DeliverCon
       inFlight.add(deliveryId)
       try {
         const deliveries = await claim(deliveryId)
-        await Promise.all(deliveries.map((delivery) => deliverOne(delivery, jobId)))
+        const [first] = deliveries
+        if (first === undefined) return
+        const batched = first.batch_id !== null && sendsBatches(first.config)
+        if (batched) await deliverTogether(first, deliveries, jobId)
+        else await Promise.all(deliveries.map((delivery) => deliverTogether(delivery, [], jobId)))
       } finally {
         inFlight.delete(deliveryId)
       }
@@ -138,4 +169,9 @@ export function createDeliverer({ db, log, tools, workerId, signal }: DeliverCon
       if (inFlight.size > 0) await extendLeases(db, [workerId, leaseMs, [...inFlight]])
     },
   }
+}
+
+/** Not so any more when the action was changed since the batch was made. */
+function sendsBatches(config: unknown): boolean {
+  return (config as { batch?: unknown } | null)?.batch !== undefined
 }

@@ -99,8 +99,9 @@ async function takeUpLeftLying(db: Database, workerId: string): Promise<Record<s
   if (dead.length > 0) await expireLeases(db, [dead])
   const [found] = await sweepDeliveries(db, [jobWaitMaxMs])
   if (found === undefined) return undefined
-  const { lost, straggling, refused, homeless } = found
-  return lost + straggling + refused + homeless > 0 ? { lost, straggling, refused, homeless } : undefined
+  const { lost, straggling, refused, homeless, ungrouped } = found
+  const counts = { lost, straggling, refused, homeless, ungrouped }
+  return Object.values(counts).some((count) => count > 0) ? counts : undefined
 }
 
 /**

@@ -5,7 +5,7 @@ import type { DeliveryScope } from '../src/render-template.ts'
 import type { SecretBox } from '../src/secret-box.ts'
 import type { ClaimedDelivery } from '../src/store/delivering.ts'
 import { type McpTools, runMcp } from './actions/mcp.ts'
-import { runRest } from './actions/rest.ts'
+import { type RestBatch, runRest } from './actions/rest.ts'
 import { runTelegram } from './actions/telegram.ts'
 import type { HttpClient } from './http.ts'
 import type { Telegram } from './telegram/telegram.ts'
@@ -33,6 +33,7 @@ export type ActionOutcome = {
 /**
  * Runs the action of a delivery once.
  *
+ * @param batch all that go in the same call, where the action sends several at once.
  * @throws PermanentError or RetryableError when there is no answer to keep; anything else is a fault of ours.
  */
 export function runAction(
@@ -40,11 +41,12 @@ export function runAction(
   scope: DeliveryScope,
   tools: ActionTools,
   signal: AbortSignal,
+  batch?: RestBatch,
 ): Promise<ActionOutcome> {
   switch (delivery.action_type) {
     case 'rest':
       // Checked when the trigger was written.
-      return runRest(delivery.config as RestActionConfig, scope, tools, signal, delivery)
+      return runRest(delivery.config as RestActionConfig, scope, tools, signal, delivery, batch)
     case 'telegram':
       return runTelegram(delivery.config as TelegramActionConfig, scope, tools, signal)
     case 'mcp':

@@ -12,7 +12,7 @@ select
   a.config, a.id as action_id,
   t.id as live_trigger_id, t.name as trigger_name, coalesce(m.trigger_version, t.version) as trigger_version, t.user_id,
   m.evidence,
-  x.id as destination_id, x.address
+  x.id as destination_id, x.address, x.secrets_revision
 from claimed c
 left join matches m on m.id = c.match_id
 left join triggers t on t.id = c.trigger_id

@@ -51,6 +51,16 @@ refused as (
   where d.state = 'pending' and x.id = d.destination_id and x.disabled_at is not null
   returning d.id
 ),
+-- The first of a batch stands for the others: where it has ended by itself (somebody cancelled it), they go on without it.
+ungrouped as (
+  update deliveries d
+  set batch_id = null
+  where d.state = 'pending' and d.batch_id is not null and d.batch_id <> d.id
+    and not exists (
+      select from deliveries l where l.id = d.batch_id and l.state in ('pending', 'enqueued', 'running')
+    )
+  returning d.id
+),
 homeless as (
   update deliveries d
   set state = 'cancelled', finished_at = now(), error_message = 'its destination was deleted'
@@ -62,4 +72,5 @@ select
   (select count(*) from recorded) as recorded,
   (select count(*) from refused) as refused,
   (select count(*) from homeless) as homeless,
+  (select count(*) from ungrouped) as ungrouped,
   (select count(*) from returned) as straggling

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { integer, isTemplate, serverUrl, strict, template, text } from '../document-schema.ts'
+import { integer, isTemplate, pause, serverUrl, strict, template, text } from '../document-schema.ts'
 import { checkTemplate } from '../render-template.ts'
 import { retryingShape, withAttempts } from './retrying.ts'
 
@@ -32,6 +32,12 @@ export const restConfigSchema = strict({
     .optional()
     .meta({ description: "Added to the URL's own query; values are templates" }),
   body_template: template().optional(),
+  batch: strict({ max: integer(2, 100).default(100), wait: pause() })
+    .optional()
+    .meta({
+      description:
+        'Several matches in one request: those that come within `wait` of the first, at most `max`',
+    }),
   timeout_ms: integer(1000, 60_000).default(30_000),
   ...retryingShape,
 })
@@ -41,6 +47,14 @@ export const restConfigSchema = strict({
     // Also beside other mistakes, so that one answer lists everything.
     when: ({ value }) => typeof value === 'object' && value !== null,
   })
+  .refine(
+    (config) => config.batch === undefined || (config.method !== 'GET' && config.body_template === undefined),
+    {
+      path: ['batch'],
+      error: 'expected nothing: a batch has a body of its own, so there is no body_template and no GET',
+      when: ({ value }) => typeof value === 'object' && value !== null,
+    },
+  )
   .transform(withAttempts)
 
 /** What a REST action does, as it is stored: every default is filled in. */

@@ -26,6 +26,8 @@ export type ClaimedDelivery = {
   evidence: unknown
   destination_id: number | null
   address: string | null
+  /** Of the signing secrets of the destination. */
+  secrets_revision: number | null
 }
 
 /** How an attempt ended, as it is recorded. */
@@ -87,6 +89,10 @@ export const listBusyWorkers = query<{ worker_id: string }>('deliver/list-busy-w
 export const expireLeases = query<never>('deliver/expire-leases')
 
 /** Parameters: how long a job may wait, in ms, before it is added again. */
-export const sweepDeliveries = query<{ lost: number; straggling: number; refused: number; homeless: number }>(
-  'deliver/sweep',
-)
+export const sweepDeliveries = query<{
+  lost: number
+  straggling: number
+  refused: number
+  homeless: number
+  ungrouped: number
+}>('deliver/sweep')

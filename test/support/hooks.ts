@@ -1,8 +1,13 @@
 import { once } from 'node:events'
-import { createServer, type ServerResponse } from 'node:http'
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-export type Hook = { path: string; body: Record<string, unknown>; at: number }
+export type Hook = {
+  path: string
+  headers: IncomingHttpHeaders
+  body: Record<string, unknown>
+  at: number
+}
 
 /** Users' systems on one port, a path each: what came when, how many at once, and the status that each is answered with. */
 export async function startHooks() {
@@ -19,7 +24,12 @@ export async function startHooks() {
     inFlight.set(path, count)
     const chunks: Buffer[] = []
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
-    received.push({ path, body: JSON.parse(Buffer.concat(chunks).toString('utf8')), at: performance.now() })
+    received.push({
+      path,
+      headers: request.headers,
+      body: JSON.parse(Buffer.concat(chunks).toString('utf8')),
+      at: performance.now(),
+    })
     const status = await answer(path)
     count.now -= 1
     open.delete(response)

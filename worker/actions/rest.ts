@@ -2,7 +2,7 @@ import type { RestActionConfig } from '../../src/actions/rest.ts'
 import { GoneError, PermanentError, RetryableError } from '../../src/errors.ts'
 import { openHeaders } from '../../src/header-values.ts'
 import { renderHeaders, renderUrl } from '../../src/render-request.ts'
-import { type DeliveryScope, renderBody } from '../../src/render-template.ts'
+import { type DeliveryScope, renderBatch, renderBody } from '../../src/render-template.ts'
 import { storableText } from '../../src/storable-text.ts'
 import type { HttpResponse } from '../http.ts'
 import type { ActionOutcome, ActionTools } from '../run-action.ts'
@@ -18,10 +18,15 @@ export type RestSender = {
   secrets_revision?: number | null
 }
 
+/** Deliveries that go in one request. */
+export type RestBatch = { id: string; scopes: readonly DeliveryScope[] }
+
 /**
  * Sends one webhook, signed as Standard Webhooks says. Any 2xx is success. 408, 425, 429 and 5xx may pass, so they are tried
  * again (after `Retry-After`, where given); 410 says that nobody wants to hear from us again; any other answer, redirects
  * included, will not get better by repeating it.
+ *
+ * @param batch what is sent instead of the scope alone; templates of headers and query see the scope all the same.
  */
 export async function runRest(
   config: RestActionConfig,
@@ -29,6 +34,7 @@ export async function runRest(
   { http, secrets, sign }: Pick<ActionTools, 'http' | 'secrets' | 'sign'>,
   signal: AbortSignal,
   sender: RestSender,
+  batch?: RestBatch,
 ): Promise<ActionOutcome> {
   const { user_id: userId } = sender
   if (userId === null) throw new PermanentError('its trigger was deleted')
@@ -36,13 +42,14 @@ export async function runRest(
   const headers = renderHeaders(openHeaders(secrets, { userId, url }, config.headers ?? {}), scope)
   const sendsBody = config.method !== 'GET'
   const contentType = headers['content-type'] ?? 'application/json'
-  const body = sendsBody ? renderBody(config.body_template, scope, { contentType }) : ''
+  const body = sendsBody ? makeBody(config, scope, contentType, batch) : ''
+  const webhookId = batch?.id ?? scope.delivery.id
   const signature = await sign({
     userId,
     url,
     destinationId: sender.destination_id,
     secretsRevision: sender.secrets_revision ?? undefined,
-    webhookId: scope.delivery.id,
+    webhookId,
     body,
   })
   const response = await http.send(
@@ -66,6 +73,17 @@ export async function runRest(
     body_truncated: response.bodyTruncated,
   }
   return { response: kept, error: errorOf(response) }
+}
+
+function makeBody(
+  { body_template }: RestActionConfig,
+  scope: DeliveryScope,
+  contentType: string,
+  batch: RestBatch | undefined,
+): string {
+  if (batch !== undefined) return renderBatch(batch.id, batch.scopes)
+  // A template is about a match.
+  return renderBody(scope.alert === undefined ? body_template : undefined, scope, { contentType })
 }
 
 function errorOf({ status, headers }: HttpResponse): PermanentError | RetryableError | undefined {
