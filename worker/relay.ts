@@ -97,7 +97,8 @@ async function takeUpLeftLying(db: Database, workerId: string): Promise<Record<s
   const busy = (await listBusyWorkers(db)).map(({ worker_id }) => worker_id)
   const dead = busy.filter((id) => isKnownDead(id, workerId))
   if (dead.length > 0) await expireLeases(db, [dead])
-  const [found] = await sweepDeliveries(db, [jobWaitMaxMs])
+  // Jobs that it had taken and not begun are gone with it.
+  const [found] = await sweepDeliveries(db, [dead.length > 0 ? 0 : jobWaitMaxMs])
   if (found === undefined) return undefined
   const { lost, straggling, refused, homeless, ungrouped } = found
   const counts = { lost, straggling, refused, homeless, ungrouped }
