@@ -2,9 +2,10 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
 import { buildDeliveryScope, type DeliveryScope } from '../delivery-scope.ts'
 import { PermanentError } from '../errors.ts'
 import type { RegistryEvent } from '../event.ts'
+import { renderHeaders, renderUrl } from '../render-request.ts'
 import { type JsonValue, renderBody, renderText, renderValue } from '../render-template.ts'
 import { sampleEvent } from '../sample-events.ts'
-import { hideSecrets } from '../store/place-actions.ts'
+import { hiddenValue } from '../store/place-actions.ts'
 import { readEvent } from '../store/testing.ts'
 import { readTrigger, type StoredTrigger } from '../store/triggers.ts'
 import { TemplateError } from '../templates/describe-template-error.ts'
@@ -186,20 +187,20 @@ function previewAction(action: ActionDocument, scope: DeliveryScope) {
   return attempt(['action', 'config'], () => {
     switch (action.action_type) {
       case 'rest': {
-        const { method, url, headers, body_template } = action.config
-        const names = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const)
-        const contentType = new Map(names).get('content-type') ?? 'application/json'
+        const { method, headers, body_template } = action.config
+        const rendered = renderHeaders(headers, scope)
+        const contentType = rendered['content-type'] ?? 'application/json'
         const body = method === 'GET' ? null : renderBody(body_template, scope, { contentType })
-        const hidden = hideSecrets(action).config.headers
-        const shown = Object.entries(hidden).map(([name, value]) => [name.toLowerCase(), value] as const)
+        // Values are secrets, and may be in the request because they are not stored yet.
+        const hidden = Object.fromEntries(Object.keys(rendered).map((name) => [name, hiddenValue]))
         return {
           action_type,
           request: {
             method,
-            url,
+            url: renderUrl(action.config, scope),
             headers: {
+              ...hidden,
               ...(body === null ? {} : { 'content-type': contentType }),
-              ...Object.fromEntries(shown.filter(([name]) => name !== 'content-type')),
               'webhook-id': scope.delivery.id,
             },
             body,

@@ -252,13 +252,14 @@ describe('a preview', () => {
     const action = rest({
       method: 'PUT',
       headers: { Authorization: 'Bearer secret' },
+      query: { who: '{{ event.agent_id }}&x=1' },
       body_template: { text: '{{ event.score }} for {{ chain.name }}', n: { $value: 'event.response' } },
     })
     const { status, body } = await preview({ action, event_type: 'ValidationResponse', chain_id: 8453 })
     expect(status, JSON.stringify(body)).toBe(200)
     expect(body.request).toMatchObject({
       method: 'PUT',
-      url: `${receiver.url}/hook`,
+      url: `${receiver.url}/hook?who=7%26x%3D1`,
       headers: { 'content-type': 'application/json', authorization: '***' },
     })
     expect(JSON.parse(body.request.body)).toEqual({ text: ' for base', n: 85 })
