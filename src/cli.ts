@@ -1,9 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { cancelCommand, listCommand, retryCommand, showCommand } from './commands/deliveries.ts'
+import {
+  listCommand as listDestinationsCommand,
+  resetCommand as resetDestinationCommand,
+  showCommand as showDestinationCommand,
+} from './commands/destinations.ts'
 import { runDoctor } from './commands/doctor.ts'
 import { applyCommand, rollbackCommand, statusCommand, verifyCommand } from './commands/migrate.ts'
 import { runRoles } from './commands/run-roles.ts'
+import { rotateCommand } from './commands/secrets.ts'
 import { testCommand } from './commands/triggers.ts'
 import { loadEnvironmentFile } from './config.ts'
 import { expectedDestination, expectedTime, parseDestination, parseTime } from './delivery-filter.ts'
@@ -11,6 +17,7 @@ import { describeError, UserError } from './errors.ts'
 import { eventTypes, registries } from './event.ts'
 import { deadStates } from './store/dead-letters.ts'
 import { deliveryStates } from './store/deliveries-read.ts'
+import { actionTypes, breakerStates } from './store/destinations.ts'
 import { type RoleName, roleNames } from './supervise.ts'
 
 /** Runs the `tocsin` command. Exit codes: 0 done, 1 something failed or was found wrong, 2 a setting or argument must be mended. */
@@ -93,6 +100,16 @@ function createProgram(): Command {
 
   addDeliveries(program.command('deliveries').description('what was sent, what failed, and sending it again'))
 
+  addDestinations(program.command('destinations').description('where deliveries go, and how it is'))
+
+  program
+    .command('secrets')
+    .description('what is stored encrypted')
+    .command('rotate')
+    .description('encrypt everything with the newest of TOCSIN_SECRET_KEYS')
+    .option('--json')
+    .action(rotateCommand)
+
   program
     .command('triggers')
     .description('what to watch for, and what to do then')
@@ -163,6 +180,31 @@ function addDeliveries(deliveries: Command): void {
     .description('do not send one that is still pending or enqueued')
     .option('--json')
     .action(cancelCommand)
+}
+
+function addDestinations(destinations: Command): void {
+  const id = wholeNumber(1, Number.MAX_SAFE_INTEGER)
+  destinations
+    .command('list')
+    .description('destinations, the newest first')
+    .addOption(new Option('--type <type>', 'of actions of this type').choices(actionTypes))
+    .addOption(new Option('--breaker <state>', 'whose breaker is in this state').choices(breakerStates))
+    .option('--disabled', 'only those that nothing is sent to')
+    .option('--limit <number>', 'how many at most', wholeNumber(1, 100_000), 50)
+    .option('--json')
+    .action(listDestinationsCommand)
+  destinations
+    .command('show')
+    .argument('<id>', 'as the list shows it', id)
+    .description('one destination')
+    .option('--json')
+    .action(showDestinationCommand)
+  destinations
+    .command('reset')
+    .argument('<id>', 'as the list shows it', id)
+    .description('close its breaker, and use it again if it was disabled')
+    .option('--json')
+    .action(resetDestinationCommand)
 }
 
 function reader<Value>(parse: (text: string) => Value | undefined, expected: string) {

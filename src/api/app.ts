@@ -4,8 +4,10 @@ import { knownChains } from '../chains.ts'
 import type { Database } from '../db.ts'
 import type { Log } from '../log.ts'
 import type { SecretBox } from '../secret-box.ts'
+import { addAlerts } from './alerts.ts'
 import { authorize } from './authorize.ts'
 import { addDeliveries } from './deliveries.ts'
+import { addDestinations } from './destinations.ts'
 import { addEvents } from './events.ts'
 import { addHealth } from './health.ts'
 import { addMatches } from './matches.ts'
@@ -76,6 +78,8 @@ export function createApp(
   addMatches(app, context)
   addDeliveries(app, context)
   addResults(app, context)
+  addDestinations(app, context)
+  addAlerts(app, context)
   addMcpTokens(app, context)
   addPreview(app, context)
   addTestFire(app, context)

@@ -1,9 +1,5 @@
 import { z } from 'zod'
-import { loadConfig } from '../config.ts'
-import { type Database, openDatabase } from '../db.ts'
 import { UserError } from '../errors.ts'
-import { openInstallation } from '../installation.ts'
-import { describeMissingMigrations } from '../migrate.ts'
 import {
   type Change,
   cancelDelivery,
@@ -13,7 +9,8 @@ import {
 } from '../store/dead-letters.ts'
 import { type DeliveryRow, listDeliveries, type ResultRow, readDelivery } from '../store/deliveries-read.ts'
 import { formatTable } from './format-table.ts'
-import { runUntilStopped } from './run-until-stopped.ts'
+import { formatTime, print } from './print.ts'
+import { withDatabase } from './with-database.ts'
 
 type Options = { json?: boolean }
 type Filter = { trigger?: string; destination?: string; since?: Date }
@@ -24,7 +21,7 @@ const pageMax = 500
 export function listCommand(
   options: Options & Filter & { state?: DeliveryRow['state']; limit: number },
 ): Promise<void> {
-  return withDatabase(async (db) => {
+  return withDatabase('deliveries', async (db) => {
     const filter = { ...filterOf(options), state: options.state }
     const rows: DeliveryRow[] = []
     let after: readonly string[] | undefined
@@ -53,7 +50,7 @@ export function listCommand(
 
 /** `tocsin deliveries show`: one delivery with every attempt at it. */
 export function showCommand(id: string, options: Options): Promise<void> {
-  return withDatabase(async (db) => {
+  return withDatabase('deliveries', async (db) => {
     const delivery = isId(id) ? await readDelivery(db, id) : undefined
     if (delivery === undefined) throw unknownDelivery(id)
     const { results, ...row } = delivery
@@ -96,7 +93,7 @@ export function retryCommand(
       'Name either one delivery by its id, or at least one of --since, --trigger, --destination and --state to retry all that fit.',
     )
   }
-  return withDatabase(async (db) => {
+  return withDatabase('deliveries', async (db) => {
     if (id !== undefined) {
       const row = changedOf(id, isId(id) ? await retryDelivery(db, id) : undefined)
       print(options, row, [`Delivery ${id} is due now. It has a whole new schedule of attempts.`])
@@ -113,7 +110,7 @@ export function retryCommand(
 
 /** `tocsin deliveries cancel`. */
 export function cancelCommand(id: string, options: Options): Promise<void> {
-  return withDatabase(async (db) => {
+  return withDatabase('deliveries', async (db) => {
     const row = changedOf(id, isId(id) ? await cancelDelivery(db, id) : undefined)
     print(options, row, [`Delivery ${id} is cancelled.`])
   })
@@ -137,27 +134,7 @@ function changedOf(id: string, change: Change | undefined): DeliveryRow {
   return change.changed
 }
 
-function formatTime(time: Date): string {
-  return `${time.toISOString().slice(0, 19)}Z`
-}
-
 function httpStatusOf({ response_data }: ResultRow): string {
   const { status } = (response_data ?? {}) as { status?: unknown }
   return typeof status === 'number' ? String(status) : '–'
-}
-
-function withDatabase(run: (db: Database) => Promise<void>): Promise<void> {
-  return runUntilStopped(async (shutdown) => {
-    const tell = (line: string) => process.stderr.write(`${line}\n`)
-    const { databaseUrl } = await openInstallation(loadConfig(), shutdown, tell)
-    const db = openDatabase(databaseUrl, { name: 'deliveries', connectionsMax: 1 })
-    shutdown.add(() => db.end())
-    const missing = await describeMissingMigrations(db)
-    if (missing !== undefined) throw new UserError(missing)
-    await run(db)
-  })
-}
-
-function print({ json }: Options, value: unknown, lines: readonly string[]): void {
-  process.stdout.write(json ? `${JSON.stringify(value)}\n` : `${lines.join('\n')}\n`)
 }

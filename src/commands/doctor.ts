@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { createPublicClient, http, webSocket } from 'viem'
 import { type Config, type ConfiguredChain, loadConfig } from '../config.ts'
 import { type Database, openDatabase } from '../db.ts'
@@ -6,7 +7,10 @@ import { openInstallation } from '../installation.ts'
 import { createLog } from '../log.ts'
 import { readMigrationStatus, verifySchema } from '../migrate.ts'
 import { openQueue } from '../queue.ts'
+import { createSecretBox } from '../secret-box.ts'
+import { readSecretKeys, type SecretKeys } from '../secret-keys.ts'
 import { readServer, readStorage } from '../store/schema.ts'
+import { checkSecrets } from '../store/sealed-places.ts'
 import { within } from '../within.ts'
 import { runUntilStopped } from './run-until-stopped.ts'
 
@@ -46,6 +50,7 @@ export function runDoctor(options: { json?: boolean }): Promise<void> {
         shutdown.add(() => db.end())
         report(...(await checkDatabaseServer(db, embedded)))
         report(await checkSchema(db))
+        report(...(await checkStoredSecrets(db, config)))
         report(await checkQueue({ databaseUrl, redisUrl: config.redisUrl }))
       } catch (error) {
         if (!(error instanceof UserError)) throw error
@@ -120,6 +125,43 @@ async function checkSchema(db: Database): Promise<Finding> {
         found: `${differences.length} differences: ${differences.map(({ object }) => object).join(', ')}`,
         advice: 'Run "tocsin migrate verify" to see each; undo the change, or restore the database.',
       }
+}
+
+/** Opens every secret that is stored, and says nothing of what is in them. */
+async function checkStoredSecrets(db: Database, config: Config): Promise<Finding[]> {
+  const check = 'secrets'
+  const keys = await readSecretKeys(config)
+  // Without keys nothing opens, and what is stored says which key is missing.
+  const tried: SecretKeys = keys ?? [{ id: 'none', key: randomBytes(32) }]
+  const reports = await checkSecrets(db, createSecretBox(tried), tried[0].id)
+  const count = (kind: 'current' | 'older' | 'plain') =>
+    reports.reduce((total, report) => total + report[kind], 0)
+  const failures = reports.flatMap(({ place, failed }) =>
+    failed.map(
+      ({ reason, count }): Finding => ({
+        check,
+        level: 'problem',
+        found: `${count} stored ${place} cannot be opened. ${reason}`,
+        advice: 'What depends on them fails until they can. If the key is lost, they have to be set again.',
+      }),
+    ),
+  )
+  if (failures.length > 0) return failures
+  const stored = count('current') + count('older') + count('plain')
+  const behind = count('older') + count('plain')
+  if (keys === undefined && stored === 0) {
+    return [{ check, level: 'ok', found: 'none stored; the key is made at the first start' }]
+  }
+  return behind === 0
+    ? [{ check, level: 'ok', found: `${stored} stored, all can be opened` }]
+    : [
+        {
+          check,
+          level: 'warning',
+          found: `${stored} stored, all can be opened; ${count('older')} are encrypted with an older key, and ${count('plain')} not at all`,
+          advice: 'Run "tocsin secrets rotate".',
+        },
+      ]
 }
 
 async function checkQueue(settings: { databaseUrl: string; redisUrl: string | undefined }): Promise<Finding> {

@@ -32,7 +32,7 @@ export async function putMcpToken(
   place: TokenPlace,
   { token, endpoint }: { token: string; endpoint: string },
 ): Promise<{ stored: McpTokenRow; isNew: boolean }> {
-  const sealed = secrets.seal(token, contextOf(userId, place))
+  const sealed = secrets.seal(token, mcpTokenContext(userId, place))
   const [row] = await upsertToken(db, [userId, place.chainId, place.agentId, endpoint, sealed])
   if (row === undefined) throw new Error('The token was not stored')
   const { is_new: isNew, ...stored } = row
@@ -76,10 +76,12 @@ export async function openMcpToken(
   place: TokenPlace,
 ): Promise<{ token: string; endpoint: string } | undefined> {
   const [row] = await selectSealed(db, [triggerId, place.chainId, place.agentId])
-  return row && { token: secrets.open(row.token, contextOf(row.user_id, place)), endpoint: row.endpoint }
+  return (
+    row && { token: secrets.open(row.token, mcpTokenContext(row.user_id, place)), endpoint: row.endpoint }
+  )
 }
 
 /** What a token is encrypted for: moved to another user or agent, it does not open. */
-function contextOf(userId: string, { chainId, agentId }: TokenPlace): string {
+export function mcpTokenContext(userId: string, { chainId, agentId }: TokenPlace): string {
   return `mcp-token:${userId}:${chainId}:${agentId}`
 }
