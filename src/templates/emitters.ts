@@ -38,7 +38,10 @@ function textEmitter(mode: Exclude<Escape, 'json'>): Emitter {
       }
       // A backslash just before would make an escape of ours its own, and free the character after it.
       if (mode === 'markdown_v2' && endsInBackslash(emitter.buffer)) emitter.buffer += '\\'
-      emitter.buffer += escapeText(textOf(unwrap(part)))
+      const text = escapeText(textOf(unwrap(part)))
+      // Nothing between two of the author's _ would make them one __, which is another mark: an empty pair keeps them apart.
+      const separates = mode === 'markdown_v2' && text === '' && emitter.buffer.endsWith('_')
+      emitter.buffer += separates ? '**' : text
     },
   }
   return emitter
@@ -48,8 +51,9 @@ function textEmitter(mode: Exclude<Escape, 'json'>): Emitter {
 export const escapes: Record<Exclude<Escape, 'json'>, (text: string) => string> = {
   none: (text) => text,
   html: (text) => text.replaceAll(/[&<>"']/g, (character) => htmlEntities[character] ?? ''),
-  // Every character that has a meaning somewhere; Telegram lets any of them be escaped anywhere, also in code and links.
-  markdown_v2: (text) => text.replaceAll(/[_*[\]()~`>#+\-=|{}.!\\]/g, '\\$&'),
+  // Every character that has a meaning somewhere, the line break that ends a quotation among them; Telegram lets any of them be
+  // escaped anywhere, also in code and links.
+  markdown_v2: (text) => text.replaceAll(/[_*[\]()~`>#+\-=|{}.!\\\n]/g, '\\$&'),
 }
 
 // The four names that Telegram knows are among these; of the numbers it knows all.
