@@ -1,5 +1,8 @@
 import { isSealed, type SecretBox } from './secret-box.ts'
 
+/** What stands for a header's value wherever it is shown. Written again, it means: keep what is stored. */
+export const hiddenValue = '***'
+
 /** Where a header's value may be sent, and by whom. */
 export type HeaderPlace = { userId: string; url: string; name: string }
 

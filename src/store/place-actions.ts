@@ -1,10 +1,7 @@
 import type { Problem } from '../conditions/check-conditions.ts'
-import { originOf } from '../header-values.ts'
+import { hiddenValue, originOf } from '../header-values.ts'
 import { isSealed } from '../secret-box.ts'
 import type { ActionDocument } from '../trigger-document.ts'
-
-/** What stands for a header's value when a trigger is read back. Written again, it means: keep what is stored. */
-export const hiddenValue = '***'
 
 export type StoredAction = Without<ActionDocument, 'id' | 'priority' | 'alerts'> & { id: number }
 

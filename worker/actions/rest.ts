@@ -1,6 +1,6 @@
 import type { RestActionConfig } from '../../src/actions/rest.ts'
 import { GoneError, PermanentError, RetryableError } from '../../src/errors.ts'
-import { openHeaders } from '../../src/header-values.ts'
+import { hiddenValue, openHeaders } from '../../src/header-values.ts'
 import { renderHeaders, renderUrl } from '../../src/render-request.ts'
 import { type DeliveryScope, renderBatch, renderBody } from '../../src/render-template.ts'
 import { storableText } from '../../src/storable-text.ts'
@@ -69,7 +69,7 @@ export async function runRest(
   )
   const kept = {
     status: response.status,
-    body: storableText(response.body),
+    body: hideValues(storableText(response.body), headers),
     body_truncated: response.bodyTruncated,
   }
   return { response: kept, error: errorOf(response) }
@@ -93,6 +93,19 @@ function errorOf({ status, headers }: HttpResponse): PermanentError | RetryableE
   if (!passing.has(status) && status < 500) return new PermanentError(message)
   const retryAfterMs = readRetryAfter(headers)
   return new RetryableError(message, retryAfterMs === undefined ? {} : { retryAfterMs })
+}
+
+/** Headers that are no secret, and whose values are common words of answers. */
+const openHeaderNames = new Set(['content-type', 'accept', 'accept-language', 'user-agent'])
+
+/** An answer is kept, and shown to whoever may read results: where it repeats the headers of the request, their values go. */
+function hideValues(text: string, headers: Record<string, string>): string {
+  const values = Object.entries(headers)
+    .filter(([name]) => !openHeaderNames.has(name))
+    // Of `Bearer …` also the token alone.
+    .flatMap(([, value]) => [value, value.split(' ').at(-1) ?? ''])
+    .filter((value) => value.length >= 8)
+  return values.reduce((hidden, value) => hidden.replaceAll(value, hiddenValue), text)
 }
 
 /** Seconds, or an HTTP date, which the receiver's own clock is taken for. `undefined`: neither, or in the past. */
