@@ -100,7 +100,8 @@ function startRole(role: RoleName, { environment, output }: SuperviseOptions): C
   const stdio: StdioOptions = ['ignore', output ?? 'inherit', output ?? 'inherit', 'ipc']
   return fork(fileURLToPath(new URL(entries[role], import.meta.url)), {
     execArgv: ['--import', import.meta.resolve('tsx')],
-    env: childEnvironment(environment) as NodeJS.ProcessEnv,
+    // Names are looked up in this pool: a few whose servers hang must not hold up all others.
+    env: childEnvironment({ UV_THREADPOOL_SIZE: '64', ...environment }) as NodeJS.ProcessEnv,
     stdio,
   })
 }

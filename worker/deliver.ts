@@ -83,7 +83,7 @@ export function createDeliverer({ db, log, tools, workerId, signal }: DeliverCon
     return buildDeliveryScope({
       event,
       trigger: { id, name, version },
-      evidence: delivery.evidence,
+      evidence: delivery.evidence ?? delivery.payload?.evidence,
       delivery: { id: delivery.id, attempt: delivery.attempts, kind: delivery.kind },
       alert: delivery.payload?.alert as Record<string, unknown> | undefined,
     })

@@ -42,7 +42,9 @@ export function judge(delivery: ClaimedDelivery, { error, response }: ActionOutc
   }
   const config = delivery.config as { max_attempts?: number; retry_schedule?: readonly string[] }
   const attempts = delivery.attempts - delivery.attempts_before
-  if (attempts >= (config.max_attempts ?? attemptsMaxDefault)) return { ...signalled, state: 'failed' }
+  // Who tests wants to know now.
+  const attemptsMax = delivery.kind === 'test' ? 1 : (config.max_attempts ?? attemptsMaxDefault)
+  if (attempts >= attemptsMax) return { ...signalled, state: 'failed' }
   const dueInMs = retryDelayMs(attempts, { schedule: config.retry_schedule, retryAfterMs })
   return { ...signalled, state: 'pending', status: 'retrying', due_in_ms: dueInMs }
 }

@@ -8,6 +8,7 @@ import { type JsonValue, renderBody, renderText, renderValue } from '../render-t
 import { sampleEvent } from '../sample-events.ts'
 import { readEvent } from '../store/testing.ts'
 import { readTrigger, type StoredTrigger } from '../store/triggers.ts'
+import { defaultMessage } from '../telegram-message.ts'
 import { TemplateError } from '../templates/describe-template-error.ts'
 import { findTestEvent } from '../test-event.ts'
 import { type ActionDocument, parseTriggerDocument } from '../trigger-document.ts'
@@ -68,7 +69,7 @@ const previewShape = {
     .optional(),
   message: z
     .object({
-      text: z.string().nullable().openapi({ description: 'null: the default message' }),
+      text: z.string(),
       parse_mode: z.string(),
     })
     .optional(),
@@ -211,7 +212,8 @@ function previewAction(action: ActionDocument, scope: DeliveryScope) {
         const { message_template: template, parse_mode } = action.config
         const escapes = { HTML: 'html', MarkdownV2: 'markdown_v2', plain: 'none' } as const
         const options = { escape: escapes[parse_mode], path: 'message_template' }
-        const text = template === undefined ? null : renderText(template, scope, options)
+        const text =
+          template === undefined ? defaultMessage(scope, parse_mode) : renderText(template, scope, options)
         return { action_type, message: { text, parse_mode } }
       }
       case 'mcp': {

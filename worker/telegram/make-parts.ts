@@ -1,7 +1,7 @@
 import type { TelegramActionConfig } from '../../src/actions/telegram.ts'
 import { PermanentError } from '../../src/errors.ts'
 import { type DeliveryScope, renderText } from '../../src/render-template.ts'
-import { defaultMessage } from './default-message.ts'
+import { defaultMessage } from '../../src/telegram-message.ts'
 import { type Entity, type FormattedText, MarkupError } from './markup.ts'
 import { parseHtml } from './parse-html.ts'
 import { parseMarkdownV2 } from './parse-markdown-v2.ts'

@@ -1,7 +1,7 @@
-import type { ParseMode } from '../../src/actions/telegram.ts'
-import type { DeliveryScope } from '../../src/delivery-scope.ts'
-import { type EventField, type EventType, eventFields } from '../../src/event.ts'
-import { escapes } from '../../src/templates/emitters.ts'
+import type { ParseMode } from './actions/telegram.ts'
+import type { DeliveryScope } from './delivery-scope.ts'
+import { type EventField, type EventType, eventFields } from './event.ts'
+import { escapes } from './templates/emitters.ts'
 
 type Format = {
   text: (text: string) => string
