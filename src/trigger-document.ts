@@ -161,7 +161,10 @@ function toProblems(issue: z.core.$ZodIssue, input: unknown): Problem[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({ path: [...path, key], message: issue.message }))
   }
-  if (!issue.message.startsWith('expected') || path.some((part) => part === 'headers' || part === 'url'))
+  if (
+    !issue.message.startsWith('expected') ||
+    path.some((part) => part === 'headers' || part === 'query' || part === 'url')
+  )
     return [{ path, message: issue.message }]
   const found = path.reduce<unknown>(
     (value, part) => (value as Record<string, unknown> | undefined)?.[part],

@@ -1,7 +1,9 @@
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import { Webhook } from 'standardwebhooks'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type RestActionConfig, restConfigSchema } from '../../src/actions/rest.ts'
@@ -9,15 +11,18 @@ import { createApp } from '../../src/api/app.ts'
 import { type Database, openDatabase } from '../../src/db.ts'
 import { buildDeliveryScope, type DeliveryScope } from '../../src/delivery-scope.ts'
 import { GoneError, PermanentError, RetryableError } from '../../src/errors.ts'
+import { type EventType, eventTypes, registries } from '../../src/event.ts'
 import { sealHeader } from '../../src/header-values.ts'
 import { applyMigrations } from '../../src/migrate.ts'
 import { parseCidrs } from '../../src/outbound/cidr.ts'
 import { sampleEvent } from '../../src/sample-events.ts'
+import { readEvents } from '../../src/store/delivering.ts'
 import { rotateSigningSecret } from '../../src/store/signing-secrets.ts'
 import { ensureUser } from '../../src/store/triggers.ts'
 import { runRest } from '../../worker/actions/rest.ts'
 import { createHttpClient, type HttpClient } from '../../worker/http.ts'
 import { createWebhookSigner, type WebhookSigner } from '../../worker/webhook-signer.ts'
+import { insertEvents } from '../support/insert-events.ts'
 import { insertTrigger } from '../support/insert-trigger.ts'
 import { type Received, startReceiver } from '../support/receiver.ts'
 import { startCli } from '../support/run-cli.ts'
@@ -27,12 +32,13 @@ import { until } from '../support/until.ts'
 
 const userId = 'test'
 const deliveryId = '8a1f4b1e-6a39-4a2a-9f0e-0d5f1f6f2a11'
-const scope: DeliveryScope = buildDeliveryScope({
+const parts = {
   event: sampleEvent('NewFeedback', { tag1: 'a\r\nX-Evil: 1', tag2: 'ü&x=1 /?#' }),
   trigger: { id: 't', name: 'n', version: 1 },
   evidence: [],
   delivery: { id: deliveryId, attempt: 1, kind: 'match' },
-})
+} as const
+const scope: DeliveryScope = buildDeliveryScope(parts)
 
 let database: TestDatabase
 let db: Database
@@ -56,7 +62,7 @@ afterAll(async () => {
   await database?.drop()
 })
 beforeEach(async () => {
-  await db`truncate triggers, destinations, deliveries cascade`
+  await db`truncate triggers, destinations, deliveries, events, event_status cascade`
   receiver.answerWith((_, response) => void response.writeHead(204).end())
 })
 
@@ -332,6 +338,89 @@ describe('a request', () => {
       const { error } = await send(config)
       expect(error?.constructor).toBe(type)
       expect((error as RetryableError).retryAfterMs).toBe(retryAfterMs)
+    },
+  )
+})
+
+test('the schema in docs holds for every event type as it comes from the database', async () => {
+  const path = new URL('../../docs/webhook-payload.schema.json', import.meta.url)
+  const ajv = new Ajv2020({ strictTypes: false, strictRequired: false })
+  const validate = ajv.compile(JSON.parse(readFileSync(path, 'utf8')))
+  const types = registries.flatMap((registry): readonly EventType[] => eventTypes[registry])
+  const samples = types.map((type, index) =>
+    sampleEvent(type, {
+      id: `31337-12-${index}-cdcdcdcdcdcdcdcd`,
+      log_index: index,
+      occurrence: `o-${index}`,
+    }),
+  )
+  await insertEvents(db, samples, { chainId: 31337, lastBlock: 12 })
+  const times = samples.map(({ block_time }) => block_time.toISOString())
+  const events = await readEvents(db, [samples.map(({ id }) => id), times])
+  expect(events).toHaveLength(9)
+  const { config } = await store()
+  for (const event of events) {
+    const about = buildDeliveryScope({ ...parts, event })
+    const { signal } = new AbortController()
+    const sender = { user_id: userId, destination_id: null }
+    await runRest(config, about, { http, secrets: testSecrets, sign }, signal, sender)
+    expect([validate(JSON.parse(lastRequest().body)), validate.errors]).toEqual([true, null])
+  }
+})
+
+describe('the examples of docs/webhooks.md', () => {
+  const page = readFileSync(new URL('../../docs/webhooks.md', import.meta.url), 'utf8')
+  const codeIn = (language: string) =>
+    new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'ms').exec(page)?.[1] ??
+    expect.fail(`no example in ${language}`)
+  const hasPython = spawnSync('python3', ['-c', 'import hmac']).status === 0
+  if (!hasPython) console.log('No python3: its example is not run.')
+
+  test.each([
+    ['js', [process.execPath, '--input-type=module', '--eval']],
+    ...(hasPython ? [['python', ['python3', '-c']] as const] : []),
+  ] as const)(
+    'in %s accept what is genuine, once, and nothing else',
+    async (language, [program, ...options]) => {
+      const { config, id } = await store()
+      await send(config)
+      const example = spawn(program, [...options, codeIn(language)], {
+        env: { PATH: process.env.PATH, PORT: '0', SIGNING_SECRET: await secretOf(id) },
+        stdio: ['ignore', 'pipe', 'ignore'],
+      })
+      let output = ''
+      example.stdout.on('data', (chunk) => {
+        output += chunk
+      })
+      try {
+        const port = await until('it listens', async () => /port (\d+)/.exec(output)?.[1])
+        const post = async ({ headers, body }: Received, changes: Record<string, string> = {}) => {
+          const names = ['webhook-id', 'webhook-timestamp', 'webhook-signature', 'content-type']
+          const kept = Object.fromEntries(names.map((name) => [name, String(headers[name])]))
+          const answer = await fetch(`http://127.0.0.1:${port}/`, {
+            method: 'POST',
+            headers: { ...kept, ...changes },
+            body,
+          })
+          return answer.status
+        }
+        const request = lastRequest()
+        expect(await post(request)).toBe(204)
+        expect(await post(request)).toBe(204)
+        expect(await post({ ...request, body: request.body.replace('70.5', '99.9') })).toBe(401)
+        expect(await post(request, { 'webhook-id': 'x' })).toBe(401)
+        expect(await post(request, { 'webhook-timestamp': '1600000000' })).toBe(401)
+        expect(await post(request, { 'webhook-signature': '' })).toBe(401)
+        await rotate(id, 60_000)
+        await send(config)
+        expect(await post(lastRequest())).toBe(204)
+        await until('it says so', async () => output.includes('NewFeedback of agent 7'))
+        expect(output.match(/of agent/g)).toHaveLength(1)
+      } finally {
+        const exited = once(example, 'exit')
+        example.kill()
+        await exited
+      }
     },
   )
 })

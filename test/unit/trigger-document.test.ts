@@ -192,6 +192,31 @@ describe('each wrong field is named with what was expected', () => {
       'actions[0].config.headers.A: expected a text of at most 8192 characters of ASCII in one line',
     ],
     [
+      'header of the signature',
+      withConfig({ headers: { 'Webhook-Signature': 'v1,x' } }),
+      'actions[0].config.headers.Webhook-Signature: this header is set for every request: leave it out',
+    ],
+    [
+      'unknown name in the template of a header',
+      withConfig({ headers: { A: '{{ trigger.nothing }}' } }),
+      'actions[0].config.headers.A: trigger.nothing is not there. trigger has id, name, version',
+    ],
+    [
+      'unknown name in the template of a query',
+      withConfig({ query: { a: '{{ delivery.score }}' } }),
+      'actions[0].config.query.a: delivery.score is not there. delivery has id, attempt, kind',
+    ],
+    [
+      'query that is no text',
+      withConfig({ query: { a: 1 } }),
+      'actions[0].config.query.a: expected a text of at most 8192 characters',
+    ],
+    [
+      'query without a name',
+      withConfig({ query: { '': 'x' } }),
+      'actions[0].config.query.: expected a name of 1 to 200 characters',
+    ],
+    [
       'header that is no text',
       withConfig({ headers: { A: 1 } }),
       'actions[0].config.headers.A: expected a text of at most 8192 characters of ASCII in one line',
@@ -345,10 +370,17 @@ test('no secret is repeated in a problem', () => {
   const problems = problemsOf(
     withConfig({
       url: `https://me:${secret}@x.example/`,
-      headers: { A: `${secret}\n`, B: { token: secret } },
+      headers: {
+        A: `${secret}\n`,
+        B: { token: secret },
+        C: `${secret}{{`,
+        D: `x{{${secret}`,
+        E: `{% ${secret}`,
+      },
+      query: { a: [secret] },
     }),
   )
-  expect(problems).toHaveLength(3)
+  expect(problems).toHaveLength(7)
   expect(problems.join()).not.toContain(secret)
 })
 
