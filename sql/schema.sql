@@ -25,6 +25,25 @@ begin
   where c.chain_id = p.chain_id and p.ponder_schema <> schema_name;
 end $function$;
 
+-- function block_telegram(text,text,integer)
+CREATE OR REPLACE FUNCTION public.block_telegram(bot text, chat text, block_ms integer)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  until constant timestamptz := clock_timestamp() + block_ms * interval '1 millisecond';
+begin
+  insert into telegram_limits (bot_id, chat_id, blocked_until) values (bot, chat, until)
+  on conflict (bot_id, chat_id) do update set blocked_until = greatest(telegram_limits.blocked_until, excluded.blocked_until);
+  if exists (
+    select from telegram_limits l
+    where l.bot_id = bot and l.chat_id not in ('', chat) and l.blocked_until > clock_timestamp()
+  ) then
+    insert into telegram_limits (bot_id, chat_id, blocked_until) values (bot, '', until)
+    on conflict (bot_id, chat_id) do update set blocked_until = greatest(telegram_limits.blocked_until, excluded.blocked_until);
+  end if;
+end $function$;
+
 -- function destination_address(text,jsonb)
 CREATE OR REPLACE FUNCTION public.destination_address(action_type text, config jsonb)
  RETURNS text
@@ -260,6 +279,32 @@ begin
   return null;
 end $function$;
 
+-- function migrate_telegram_chat(text,text)
+CREATE OR REPLACE FUNCTION public.migrate_telegram_chat(from_chat text, to_chat text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  delete from telegram_chats o
+  where o.chat_id = from_chat
+    and exists (select from telegram_chats n where n.chat_id = to_chat and n.user_id = o.user_id);
+  update telegram_chats set chat_id = to_chat, kind = 'supergroup' where chat_id = from_chat;
+  update trigger_actions set config = jsonb_set(config, '{chat_id}', to_jsonb(to_chat))
+  where action_type = 'telegram' and config ->> 'chat_id' = from_chat;
+end $function$;
+
+-- function note_secret_change()
+CREATE OR REPLACE FUNCTION public.note_secret_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  update destinations
+  set secrets_revision = secrets_revision + 1
+  where id = case tg_op when 'DELETE' then old.destination_id else new.destination_id end;
+  return null;
+end $function$;
+
 -- function note_trigger_change()
 CREATE OR REPLACE FUNCTION public.note_trigger_change()
  RETURNS trigger
@@ -338,6 +383,22 @@ begin
   return 'resumed';
 end $function$;
 
+-- function reopen_telegram_chat(text)
+CREATE OR REPLACE FUNCTION public.reopen_telegram_chat(chat text)
+ RETURNS void
+ LANGUAGE sql
+AS $function$
+  with reopened as (
+    update destinations d
+    set disabled_at = null, disabled_reason = null, breaker = 'closed', failures = 0, times_opened = 0, opened_at = null, probe_at = null
+    from telegram_chats c
+    where c.chat_id = chat and d.user_id = c.user_id and d.action_type = 'telegram' and d.address = chat
+      and (d.disabled_at is not null or d.breaker <> 'closed' or d.failures > 0)
+    returning d.id
+  )
+  update alerts a set resolved_at = now() from reopened r where a.destination_id = r.id and a.resolved_at is null;
+$function$;
+
 -- function set_destination()
 CREATE OR REPLACE FUNCTION public.set_destination()
  RETURNS trigger
@@ -356,7 +417,7 @@ begin
     on conflict (user_id, action_type, address) do update set address = excluded.address
     returning id into new.destination_id;
   end if;
-  if tg_op = 'UPDATE' then
+  if tg_op = 'UPDATE' and new.destination_id is not null then
     update deliveries set destination_id = new.destination_id where action_id = new.id and state = 'pending';
   end if;
   return new;
@@ -370,6 +431,100 @@ AS $function$
 begin
   new.updated_at := now();
   return new;
+end $function$;
+
+-- function take_telegram_slot(text,text,uuid,integer,timestamp with time zone)
+CREATE OR REPLACE FUNCTION public.take_telegram_slot(bot text, chat text, delivery uuid, wait_max_ms integer, moment timestamp with time zone DEFAULT NULL::timestamp with time zone, OUT taken boolean, OUT wait_ms integer)
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+declare
+  -- 30 messages 34 ms apart: the 31st comes 20 ms after the second is over.
+  bot_gap    constant interval := '34 milliseconds';
+  chat_gap   constant interval := '1 second';
+  -- 4 at once and 16 in the minute after: 20 in any minute.
+  group_gap  constant interval := '3.75 seconds';
+  group_tolerance constant interval := '11.25 seconds';
+  -- Turns are a little further apart than slots: what comes a little late does not push the next one out of its turn.
+  lateness   constant interval := '30 milliseconds';
+  is_group   constant boolean := chat like '-%';
+  wait_max   constant interval := wait_max_ms * interval '1 millisecond';
+  of_chat    telegram_limits;
+  of_bot     telegram_limits;
+  own        telegram_progress;
+  others     boolean;
+  chat_free  timestamptz;
+  bot_free   timestamptz;
+  bot_turn   timestamptz;
+  turn       timestamptz;
+begin
+  insert into telegram_limits (bot_id, chat_id) values (bot, chat), (bot, '') on conflict do nothing;
+  -- Always in this order: the chat, then the bot.
+  select * into of_chat from telegram_limits l where l.bot_id = bot and l.chat_id = chat for update;
+  select * into of_bot from telegram_limits l where l.bot_id = bot and l.chat_id = '' for update;
+  moment := coalesce(moment, clock_timestamp());
+
+  select * into own from telegram_progress p where p.delivery_id = delivery;
+  others := exists (
+    select from telegram_progress p
+    join deliveries d on d.id = p.delivery_id
+    where p.bot_id = bot and p.chat_id = chat and p.turn_at > moment and p.delivery_id is distinct from delivery
+      and d.state in ('pending', 'enqueued', 'running')
+  );
+  chat_free := greatest(
+    of_chat.next_at, of_chat.blocked_until, case when is_group then of_chat.next_group_at - group_tolerance end, moment
+  );
+  bot_free := greatest(of_bot.next_at, of_bot.blocked_until, moment);
+
+  if chat_free <= moment and bot_free <= moment + wait_max
+    and (delivery is null or own.turn_at <= moment or own.parts_sent > 0 or not others)
+  then
+    update telegram_limits l
+    set next_at = bot_free + chat_gap,
+      next_group_at = case when is_group then greatest(l.next_group_at, bot_free) + group_gap else l.next_group_at end
+    where l.bot_id = bot and l.chat_id = chat;
+    update telegram_limits l set next_at = bot_free + bot_gap where l.bot_id = bot and l.chat_id = '';
+    if own.turn_at is not null then
+      update telegram_progress p set turn_at = null where p.delivery_id = delivery;
+    end if;
+    taken := true;
+    wait_ms := ceil(extract(epoch from bot_free - moment) * 1000);
+    return;
+  end if;
+
+  taken := false;
+  if own.turn_at > moment then
+    turn := greatest(own.turn_at, chat_free);
+  elsif delivery is null or own.parts_sent > 0
+    or (own.turn_at is not null and greatest(chat_free, bot_free) <= moment + wait_max)
+  then
+    -- A message that has begun goes on as soon as it can; and nobody goes back to the end of the queue for a moment.
+    turn := greatest(chat_free, bot_free);
+  else
+    if not others then
+      of_chat.turn_at := of_chat.next_at;
+      of_chat.turn_group_at := of_chat.next_group_at;
+    end if;
+    of_chat.turn_at := greatest(of_chat.turn_at, chat_free);
+    of_chat.turn_group_at := greatest(of_chat.turn_group_at, of_chat.next_group_at, moment);
+    turn := greatest(of_chat.turn_at, case when is_group then of_chat.turn_group_at - group_tolerance end);
+    if bot_free > moment + wait_max then
+      bot_turn := greatest(of_bot.turn_at, bot_free);
+      if bot_turn >= turn then
+        turn := bot_turn;
+        update telegram_limits l set turn_at = bot_turn + bot_gap + lateness / 10 where l.bot_id = bot and l.chat_id = '';
+      end if;
+    end if;
+    update telegram_limits l
+    set turn_at = turn + chat_gap + lateness,
+      turn_group_at = greatest(of_chat.turn_group_at, turn) + group_gap + lateness
+    where l.bot_id = bot and l.chat_id = chat;
+  end if;
+  if delivery is not null then
+    insert into telegram_progress (delivery_id, bot_id, chat_id, turn_at) values (delivery, bot, chat, turn)
+    on conflict (delivery_id) do update set bot_id = excluded.bot_id, chat_id = excluded.chat_id, turn_at = excluded.turn_at;
+  end if;
+  wait_ms := greatest(1, ceil(extract(epoch from turn - moment) * 1000));
 end $function$;
 
 -- function timescaledb_ready()
@@ -425,7 +580,7 @@ CREATE INDEX alerts_user ON public.alerts USING btree (user_id, created_at DESC,
 CREATE INDEX deliveries_action ON public.deliveries USING btree (action_id);
 
 -- index deliveries_batch
-CREATE INDEX deliveries_batch ON public.deliveries USING btree (batch_id) WHERE (batch_id IS NOT NULL);
+CREATE INDEX deliveries_batch ON public.deliveries USING btree (batch_id) WHERE ((batch_id IS NOT NULL) AND (state = ANY (ARRAY['pending'::text, 'enqueued'::text, 'running'::text])));
 
 -- index deliveries_created
 CREATE INDEX deliveries_created ON public.deliveries USING btree (created_at, id);
@@ -451,6 +606,12 @@ CREATE INDEX deliveries_running ON public.deliveries USING btree (lease_until) W
 -- index deliveries_state
 CREATE INDEX deliveries_state ON public.deliveries USING btree (state, created_at, id);
 
+-- index destination_secrets_destination
+CREATE INDEX destination_secrets_destination ON public.destination_secrets USING btree (destination_id);
+
+-- index destination_secrets_newest
+CREATE UNIQUE INDEX destination_secrets_newest ON public.destination_secrets USING btree (destination_id) WHERE (expires_at IS NULL);
+
 -- index event_status_chain
 CREATE INDEX event_status_chain ON public.event_status USING btree (chain_id, id);
 
@@ -474,6 +635,15 @@ CREATE INDEX events_transaction ON public.events USING btree (transaction_hash);
 
 -- index matches_event
 CREATE INDEX matches_event ON public.matches USING btree (event_id);
+
+-- index telegram_chats_chat
+CREATE INDEX telegram_chats_chat ON public.telegram_chats USING btree (chat_id);
+
+-- index telegram_link_codes_user
+CREATE INDEX telegram_link_codes_user ON public.telegram_link_codes USING btree (user_id);
+
+-- index telegram_progress_turn
+CREATE INDEX telegram_progress_turn ON public.telegram_progress USING btree (bot_id, chat_id, turn_at) WHERE (turn_at IS NOT NULL);
 
 -- index trigger_actions_destination
 CREATE INDEX trigger_actions_destination ON public.trigger_actions USING btree (destination);
@@ -507,6 +677,21 @@ create table action_results (
   constraint action_results_pkey PRIMARY KEY (id),
   constraint action_results_status_check CHECK ((status = ANY (ARRAY['success'::text, 'failed'::text, 'retrying'::text]))),
   constraint action_results_trigger_id_fkey FOREIGN KEY (trigger_id) REFERENCES triggers(id) ON DELETE SET NULL
+);
+
+-- table agent_mcp_tokens
+create table agent_mcp_tokens (
+  user_id text not null,
+  chain_id bigint not null,
+  agent_id numeric(78,0) not null,
+  endpoint text not null,
+  token text not null,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint agent_mcp_tokens_agent_id_check CHECK ((agent_id >= (0)::numeric)),
+  constraint agent_mcp_tokens_pkey PRIMARY KEY (user_id, chain_id, agent_id),
+  constraint agent_mcp_tokens_token_check CHECK ((token ~~ 'sealed:%'::text)),
+  constraint agent_mcp_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 );
 
 -- table alerts
@@ -573,6 +758,18 @@ create table deliveries (
   constraint deliveries_trigger_id_fkey FOREIGN KEY (trigger_id) REFERENCES triggers(id) ON DELETE SET NULL
 );
 
+-- table destination_secrets
+create table destination_secrets (
+  id bigint not null generated always as identity,
+  destination_id bigint not null,
+  secret text not null,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone,
+  constraint destination_secrets_destination_id_fkey FOREIGN KEY (destination_id) REFERENCES destinations(id) ON DELETE CASCADE,
+  constraint destination_secrets_pkey PRIMARY KEY (id),
+  constraint destination_secrets_secret_check CHECK ((secret ~~ 'sealed:%'::text))
+);
+
 -- table destinations
 create table destinations (
   id bigint not null generated always as identity,
@@ -592,6 +789,7 @@ create table destinations (
   disabled_reason text,
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
+  secrets_revision integer not null default 0,
   constraint destinations_action_type_check CHECK ((action_type = ANY (ARRAY['telegram'::text, 'rest'::text, 'mcp'::text]))),
   constraint destinations_breaker_check CHECK ((breaker = ANY (ARRAY['closed'::text, 'open'::text, 'half_open'::text]))),
   constraint destinations_in_flight_max_check CHECK (((in_flight_max >= 1) AND (in_flight_max <= 1000))),
@@ -703,6 +901,66 @@ create table matches (
   constraint matches_trigger_id_occurrence_key UNIQUE (trigger_id, occurrence)
 );
 
+-- table telegram_bots
+create table telegram_bots (
+  bot_id text not null,
+  username text not null,
+  started_at timestamp with time zone not null default now(),
+  constraint telegram_bots_pkey PRIMARY KEY (bot_id)
+);
+
+-- table telegram_chats
+create table telegram_chats (
+  chat_id text not null,
+  user_id text not null,
+  kind text not null,
+  title text not null,
+  linked_at timestamp with time zone not null default now(),
+  unsubscribed_at timestamp with time zone,
+  unsubscribed_reason text,
+  muted_until timestamp with time zone,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint telegram_chats_chat_id_check CHECK ((chat_id ~ '^-?[1-9][0-9]{0,18}$'::text)),
+  constraint telegram_chats_kind_check CHECK ((kind = ANY (ARRAY['private'::text, 'group'::text, 'supergroup'::text, 'channel'::text]))),
+  constraint telegram_chats_pkey PRIMARY KEY (user_id, chat_id),
+  constraint telegram_chats_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+
+-- table telegram_limits
+create table telegram_limits (
+  bot_id text not null,
+  chat_id text not null,
+  next_at timestamp with time zone not null default '-infinity'::timestamp with time zone,
+  next_group_at timestamp with time zone not null default '-infinity'::timestamp with time zone,
+  turn_at timestamp with time zone not null default '-infinity'::timestamp with time zone,
+  turn_group_at timestamp with time zone not null default '-infinity'::timestamp with time zone,
+  blocked_until timestamp with time zone not null default '-infinity'::timestamp with time zone,
+  constraint telegram_limits_pkey PRIMARY KEY (bot_id, chat_id)
+);
+
+-- table telegram_link_codes
+create table telegram_link_codes (
+  code_hash bytea not null,
+  user_id text not null,
+  expires_at timestamp with time zone not null,
+  created_at timestamp with time zone not null default now(),
+  constraint telegram_link_codes_pkey PRIMARY KEY (code_hash),
+  constraint telegram_link_codes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+
+-- table telegram_progress
+create table telegram_progress (
+  delivery_id uuid not null,
+  bot_id text not null,
+  chat_id text not null,
+  turn_at timestamp with time zone,
+  parts jsonb,
+  parts_sent integer not null default 0,
+  constraint telegram_progress_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES deliveries(id) ON DELETE CASCADE,
+  constraint telegram_progress_pkey PRIMARY KEY (delivery_id)
+);
+
 -- table trigger_actions
 create table trigger_actions (
   id bigint not null generated always as identity,
@@ -714,6 +972,7 @@ create table trigger_actions (
   created_at timestamp with time zone not null default now(),
   destination text generated always as ("left"(regexp_replace(regexp_replace(lower("substring"((config ->> 'url'::text), '(?i)^\s*(https?:[/\\]*[^/\\?#\s]+)'::text)), '^(http:.*):80$|^(https:.*):443$'::text, '\1\2'::text), '^https?:[/\\]*'::text, ''::text), 300)) stored,
   destination_id bigint,
+  alerts boolean not null default false,
   constraint trigger_actions_action_type_check CHECK ((action_type = ANY (ARRAY['telegram'::text, 'rest'::text, 'mcp'::text]))),
   constraint trigger_actions_destination_id_fkey FOREIGN KEY (destination_id) REFERENCES destinations(id) ON DELETE SET NULL,
   constraint trigger_actions_pkey PRIMARY KEY (id),
@@ -780,11 +1039,20 @@ create table users (
   constraint users_username_key UNIQUE (username)
 );
 
+-- trigger agent_mcp_tokens_updated_at on agent_mcp_tokens
+CREATE TRIGGER agent_mcp_tokens_updated_at BEFORE UPDATE ON public.agent_mcp_tokens FOR EACH ROW EXECUTE FUNCTION set_updated_at();
+
 -- trigger deliveries_updated_at on deliveries
 CREATE TRIGGER deliveries_updated_at BEFORE UPDATE ON public.deliveries FOR EACH ROW EXECUTE FUNCTION set_updated_at();
 
+-- trigger destination_secrets_change on destination_secrets
+CREATE TRIGGER destination_secrets_change AFTER INSERT OR DELETE OR UPDATE ON public.destination_secrets FOR EACH ROW EXECUTE FUNCTION note_secret_change();
+
 -- trigger destinations_updated_at on destinations
 CREATE TRIGGER destinations_updated_at BEFORE UPDATE ON public.destinations FOR EACH ROW EXECUTE FUNCTION set_updated_at();
+
+-- trigger telegram_chats_updated_at on telegram_chats
+CREATE TRIGGER telegram_chats_updated_at BEFORE UPDATE ON public.telegram_chats FOR EACH ROW EXECUTE FUNCTION set_updated_at();
 
 -- trigger trigger_actions_changed on trigger_actions
 CREATE TRIGGER trigger_actions_changed AFTER INSERT OR DELETE OR UPDATE ON public.trigger_actions FOR EACH ROW EXECUTE FUNCTION note_trigger_change();
