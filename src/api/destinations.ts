@@ -74,11 +74,9 @@ const destinationSchema = z.object({
     .nullable()
     .openapi({ description: 'Since when nothing is sent, because it said that it is gone' }),
   disabled_reason: z.string().nullable(),
-  signing_secrets: z
-    .array(z.object({ created_at: time, expires_at: time.nullable() }))
-    .openapi({
-      description: 'When those that sign now were made and end, the newest first. They cannot be read',
-    }),
+  signing_secrets: z.array(z.object({ created_at: time, expires_at: time.nullable() })).openapi({
+    description: 'When those that sign now were made and end, the newest first. They cannot be read',
+  }),
   created_at: time,
   updated_at: time,
 })
