@@ -164,6 +164,7 @@ describe('tocsin doctor', () => {
       'database',
       'timescaledb',
       'schema',
+      'secrets',
       'queue',
       'chains',
     ])
