@@ -103,7 +103,7 @@ where t.id = a.trigger_id and d.user_id = t.user_id and d.action_type = a.action
 
 update deliveries d set destination_id = a.destination_id from trigger_actions a where a.id = d.action_id;
 
-drop index deliveries_due;
+drop index if exists deliveries_due;
 create index deliveries_due on deliveries (destination_id, due_at) where state = 'pending';
 create index deliveries_in_flight on deliveries (destination_id) where state in ('enqueued', 'running');
 create index deliveries_batch on deliveries (batch_id) where batch_id is not null and state in ('pending', 'enqueued', 'running');
@@ -129,9 +129,9 @@ alter table triggers add column circuit_breaker jsonb not null default '{"failur
 
 alter table triggers drop column circuit_breaker;
 drop table alerts;
-drop index deliveries_batch;
-drop index deliveries_in_flight;
-drop index deliveries_due;
+drop index if exists deliveries_batch;
+drop index if exists deliveries_in_flight;
+drop index if exists deliveries_due;
 delete from deliveries where match_id is null;
 alter table deliveries
   drop column destination_id,
