@@ -87,6 +87,10 @@ const settings = z.object({
   TOCSIN_SECRET_KEYS: parsedBy(parseSecretKeys).optional(),
   /** Calls in flight in one worker. Enough for ten destinations that hang, of 20 calls each; a call holds a little memory and a socket. */
   TOCSIN_WORKER_CONCURRENCY: integer(1, 1000).default(200),
+  /** Without it events are kept for ever: they are what the chain said, and small. A week is what a backlog of matching may need. */
+  TOCSIN_EVENT_RETENTION_DAYS: integer(7, 36_500).optional(),
+  /** A quarter: long enough to look into any complaint. Hourly metrics stay. */
+  TOCSIN_RESULT_RETENTION_DAYS: integer(1, 36_500).default(90),
   /** Without it there is no bot, and Telegram actions wait. */
   TELEGRAM_BOT_TOKEN: z
     .string()
@@ -194,6 +198,10 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     api: { host: value.TOCSIN_API_HOST, port: value.TOCSIN_API_PORT, token: value.TOCSIN_API_TOKEN },
     secretKeys: value.TOCSIN_SECRET_KEYS,
     worker: { concurrency: value.TOCSIN_WORKER_CONCURRENCY },
+    retention: {
+      eventDays: value.TOCSIN_EVENT_RETENTION_DAYS,
+      resultDays: value.TOCSIN_RESULT_RETENTION_DAYS,
+    },
     telegram: telegramOf(value),
     outbound: { allow: value.OUTBOUND_ALLOW, deny: value.OUTBOUND_DENY },
     ipfsGateways: value.IPFS_GATEWAYS,

@@ -1,6 +1,6 @@
 import { checkDatabase, openDatabase } from '../src/db.ts'
+import { runMaintenance } from '../src/maintenance.ts'
 import { runRole } from '../src/role.ts'
-import { ensurePartitions } from '../src/store/maintenance.ts'
 import { runMatcher } from './matcher.ts'
 
 await runRole('matcher', async ({ config, log, shutdown }) => {
@@ -8,13 +8,7 @@ await runRole('matcher', async ({ config, log, shutdown }) => {
   shutdown.add(() => db.end({ timeout: 5 }))
   await checkDatabase(db, config.databaseUrl)
 
-  // Partitions must be there before the events that belong into them: three months ahead, looked after once a day.
-  await ensurePartitions(db)
-  const daily = setInterval(() => {
-    ensurePartitions(db).catch((error) => log.warn({ error: String(error) }, 'could not make partitions'))
-  }, 86_400_000)
-  shutdown.add(() => clearInterval(daily))
-
+  runMaintenance({ db, log, shutdown, retention: config.retention })
   await runMatcher({ db, log, shutdown })
   return {}
 })

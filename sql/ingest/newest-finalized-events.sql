@@ -4,9 +4,8 @@ from unnest($1::bigint[]) as chain (id)
 join checkpoints c on c.chain_id = chain.id
 cross join lateral (
   select e.block_number, e.block_hash
-  from events e
+  from events_canonical e
   where e.chain_id = chain.id and e.block_number <= c.finalized_block_number
-    and coalesce((select s.status from event_status s where s.event_id = e.id order by s.id desc limit 1), '') <> 'retracted'
   order by e.block_number desc
   limit 1
 ) newest

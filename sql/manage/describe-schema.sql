@@ -1,12 +1,13 @@
 -- Every object of the current schema that a migration made, as text that is the same on each supported server version and on
--- both storages of events: partitions, chunks, and what belongs to an extension are left out.
+-- both storages of events: partitions, chunks, what belongs to an extension, and what one storage alone has are left out. The text of a
+-- view is written in other words by other versions; its columns, and what it reads, are not.
 with relations as (
   select c.oid, c.relname, c.relkind
   from pg_class c
   where c.relnamespace = current_schema()::regnamespace
     and c.relkind in ('r', 'p', 'v')
     and not c.relispartition
-    and c.relname <> 'tocsin_migrations'
+    and c.relname not in ('tocsin_migrations', 'events_hourly_all')
     and not exists (select from pg_depend d where d.objid = c.oid and d.deptype = 'e')
 ),
 table_lines as (
@@ -55,13 +56,26 @@ union all
 select 'trigger', t.tgname || ' on ' || r.relname, pg_get_triggerdef(t.oid) || ';'
 from relations r
 join pg_trigger t on t.tgrelid = r.oid and not t.tgisinternal and t.tgname not like 'ts\_%'
+  and t.tgname not in ('events_counted', 'events_truncated')
 union all
 select 'function', p.oid::regprocedure::text, rtrim(pg_get_functiondef(p.oid), E'\n') || ';'
 from pg_proc p
 where p.pronamespace = current_schema()::regnamespace
   and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')
 union all
-select 'view', r.relname::text, format(E'create view %s as\n%s', quote_ident(r.relname), pg_get_viewdef(r.oid, true))
+select 'view', r.relname::text,
+  format(E'create view %s (\n%s\n);\n-- reads %s', quote_ident(r.relname),
+    (
+      select string_agg(format('  %s %s', quote_ident(a.attname), format_type(a.atttypid, a.atttypmod)), E',\n' order by a.attnum)
+      from pg_attribute a
+      where a.attrelid = r.oid and a.attnum > 0
+    ),
+    (
+      select string_agg(distinct d.refobjid::regclass::text, ', ' order by d.refobjid::regclass::text)
+      from pg_rewrite w
+      join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_class'::regclass
+      where w.ev_class = r.oid and d.refobjid <> r.oid
+    ))
 from relations r
 where r.relkind = 'v'
 order by kind, name

@@ -6,13 +6,10 @@ select
   e.owner, e.previous_owner, e.token_uri, e.updated_by, e.metadata_key, e.metadata_value,
   e.client_address, e.feedback_index, e.value, e.value_decimals, e.score, e.tag1, e.tag2, e.endpoint, e.file_uri, e.file_hash,
   e.responder, e.validator_address, e.request_uri, e.request_hash, e.response, e.response_uri, e.response_hash, e.tag, e.args
-from events e
+from events_canonical e
 where e.chain_id = $1
   and (e.block_number, e.log_index) > ($2::bigint, $3::integer)
   and e.block_number <= $4::bigint
   and e.block_time >= $5::timestamptz
-  and coalesce((
-    select s.status from event_status s where s.event_id = e.id order by s.id desc limit 1
-  ), 'reinstated') <> 'retracted'
 order by e.block_number, e.log_index
 limit $6

@@ -2,7 +2,7 @@ import { loadConfig } from '../config.ts'
 import { type Database, openDatabase } from '../db.ts'
 import { openInstallation } from '../installation.ts'
 import { applyMigrations, readMigrationStatus, rollbackMigrations, verifySchema } from '../migrate.ts'
-import { readStorage } from '../store/schema.ts'
+import { readServer, readStorage } from '../store/schema.ts'
 import { runUntilStopped } from './run-until-stopped.ts'
 
 type Options = { json?: boolean }
@@ -11,11 +11,16 @@ export function applyCommand(options: Options): Promise<void> {
   return withDatabase(async (databaseUrl, db) => {
     const applied = await applyMigrations(databaseUrl)
     const [storage] = await readStorage(db)
+    const [server] = await readServer(db)
     print(options, { applied, storage: storage?.storage }, [
       ...(applied.length === 0
         ? ['Nothing to apply: the schema is up to date.']
         : applied.map((name) => `applied ${name}`)),
-      `Events are kept in ${storage?.storage === 'hypertable' ? 'a TimescaleDB hypertable' : 'native partitions (TimescaleDB is not available)'}.`,
+      storage?.storage === 'hypertable'
+        ? 'Events are kept in a TimescaleDB hypertable.'
+        : server?.timescaledb_available === true
+          ? 'Events are kept in native partitions: TimescaleDB is installed on the server, but was not ready when this schema was made (not in shared_preload_libraries, or this user may not create the extension). To use it, run "create extension timescaledb" in a new database before "tocsin migrate apply".'
+          : 'Events are kept in native partitions (TimescaleDB is not available).',
     ])
   })
 }

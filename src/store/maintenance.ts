@@ -1,4 +1,22 @@
 import { query } from './query.ts'
 
-/** Makes the partitions of `events` for the next three months; does nothing on a hypertable. */
-export const ensurePartitions = query<{ made: number }>('manage/ensure-partitions')
+/** Whether it is this process's turn, in a transaction: the answer holds until its end. */
+export const takeTurn = query<{ mine: boolean }>('maintain/take-turn')
+
+/**
+ * Makes the partitions of `events` for the next three months and moves rows into them that came before; does nothing on a hypertable.
+ * Parameter: for how many days events are kept (null: for ever).
+ */
+export const ensurePartitions = query<{ made: number }>('maintain/ensure-partitions')
+
+/** Parameter: for how many days events are kept (null: for ever). The answer names the partitions that were dropped. */
+export const applyEventsRetention = query<{ dropped: string[] }>('maintain/apply-events-retention')
+
+/** Brings the counts of single inserts together; what `events_hourly` says does not change by it. */
+export const foldEventCounts = query<{ folded: number }>('maintain/fold-event-counts')
+
+/** Brings `action_metrics_hourly` up to date. Only in one's turn. */
+export const refreshActionMetrics = query<{ hours: number }>('maintain/refresh-action-metrics')
+
+/** One batch. Parameters: for how many days results are kept, how many to delete at most. */
+export const cleanupActionResults = query<{ deleted: number }>('maintain/cleanup-action-results')
