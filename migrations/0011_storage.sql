@@ -151,7 +151,8 @@ begin
     $cagg$;
     -- From the beginning: a backfill, or an older chain that joins, writes to hours long past. Only what changed is computed.
     perform add_continuous_aggregate_policy('events_hourly_all',
-      start_offset => null::interval, end_offset => interval '1 hour', schedule_interval => interval '5 minutes');
+      start_offset => null::interval, end_offset => interval '1 hour', schedule_interval => interval '5 minutes',
+      initial_start => now() + interval '5 minutes');
 
     execute $compression$
       alter table events set (
@@ -160,8 +161,8 @@ begin
         timescaledb.compress_orderby = 'block_time desc, log_index desc'
       )
     $compression$;
-    -- Long after finality, when only a re-index touches them.
-    perform add_compression_policy('events', compress_after => interval '30 days');
+    -- Long after finality, when only a re-index touches them; and not while an upgrade is still at work.
+    perform add_compression_policy('events', compress_after => interval '30 days', initial_start => now() + interval '1 hour');
     -- A re-index writes every event again, and those that are there already conflict. In a compressed chunk that means
     -- decompressing, which by default is an error beyond 100,000 rows in one transaction.
     begin
