@@ -1,18 +1,24 @@
 import { createConfig } from 'ponder'
-import { identityAbi, reputationAbi, validationAbi } from './indexer/abi.ts'
+import type { identityAbi } from './indexer/abi.ts'
+import { abiOf } from './indexer/revisions/find-revision.ts'
+import { addressesOf, firstBlockOf } from './src/chains.ts'
 import { loadConfig } from './src/config.ts'
 import type { Registry } from './src/event.ts'
 
 const { chains, databaseUrl } = loadConfig()
 
-/** The contract of one registry on every chain that is switched on. */
-function deployments(registry: Registry) {
-  return Object.fromEntries(
-    chains.map((chain) => [
-      chain.name,
-      { address: chain.registries[registry], startBlock: chain.startBlock },
-    ]),
-  )
+/** One registry on every chain that is switched on, with every revision of its events at each of its addresses. */
+function contract(registry: Registry) {
+  return {
+    // For Ponder's types one event will do: what surrounds the arguments is the same for all.
+    abi: abiOf(registry) as unknown as typeof identityAbi,
+    chain: Object.fromEntries(
+      chains.map((chain) => [
+        chain.name,
+        { address: addressesOf(chain, registry), startBlock: firstBlockOf(chain) },
+      ]),
+    ),
+  }
 }
 
 export default createConfig({
@@ -31,8 +37,8 @@ export default createConfig({
     ]),
   ),
   contracts: {
-    identity: { abi: identityAbi, chain: deployments('identity') },
-    reputation: { abi: reputationAbi, chain: deployments('reputation') },
-    validation: { abi: validationAbi, chain: deployments('validation') },
+    identity: contract('identity'),
+    reputation: contract('reputation'),
+    validation: contract('validation'),
   },
 })

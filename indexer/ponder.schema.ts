@@ -49,3 +49,13 @@ export const registryEvent = onchainTable('registry_event', (t) => ({
   topics: t.text().array().notNull(),
   data: t.text().notNull(),
 }))
+
+/**
+ * How much feedback of revisions 1 to 3, which does not number it, a client has given an agent. A table of Ponder's, so that a
+ * reorganisation, a replay and a crash set it back together with the rows it was counted from.
+ */
+export const feedbackCount = onchainTable('feedback_count', (t) => ({
+  /** {chain_id}-{contract_address}-{agent_id}-{client_address} */
+  id: t.text().primaryKey(),
+  count: t.integer().notNull(),
+}))

@@ -3,6 +3,7 @@ import { UserError } from '../src/errors.ts'
 import { type Common, runRole } from '../src/role.ts'
 import { checkRpcs } from './check-rpc.ts'
 import { startHeadRelay } from './head-relay.ts'
+import { watchForUnknownLogs } from './scan-unknown-logs.ts'
 import { ponderSchemaName } from './schema-name.ts'
 import { createScrub } from './scrub.ts'
 import { supervisePonder } from './supervise-ponder.ts'
@@ -48,5 +49,6 @@ async function startIndexer({ config, log, shutdown }: Common): Promise<Record<s
         throw error
       }),
   )
+  watchForUnknownLogs(chains, { db, log, signal: shutdown.signal })
   return { chains: chains.map((chain) => chain.id), schema }
 }

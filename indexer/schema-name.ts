@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import { addressesOf, firstBlockOf } from '../src/chains.ts'
 import type { ConfiguredChain } from '../src/config.ts'
+import { registries } from '../src/event.ts'
 
 /** What of a chain decides which logs are read. Endpoints and intervals do not. */
-export type IndexedChain = Pick<ConfiguredChain, 'id' | 'name' | 'registries' | 'startBlock'>
+export type IndexedChain = Pick<ConfiguredChain, 'id' | 'name' | 'registries' | 'startBlock' | 'legacy'>
 
 /** The files that decide what a log becomes, from the root of the project. */
 const sources = [
@@ -14,6 +16,14 @@ const sources = [
   'indexer/src/api/index.ts',
   'indexer/abi.ts',
   'indexer/decode.ts',
+  'indexer/read-log.ts',
+  'indexer/revisions/bytes32-text.ts',
+  'indexer/revisions/find-revision.ts',
+  'indexer/revisions/identity.ts',
+  'indexer/revisions/reputation.ts',
+  'indexer/revisions/revision.ts',
+  'indexer/revisions/scale-by-decimals.ts',
+  'indexer/revisions/validation.ts',
   'src/event.ts',
   'src/storable-text.ts',
 ]
@@ -42,12 +52,12 @@ export function hashSchemaName(input: {
 }): string {
   const files = Object.entries(input.files).sort(([a], [b]) => (a < b ? -1 : 1))
   const chains = input.chains
-    .map(({ id, name, registries, startBlock }) => [
-      id,
-      name,
-      startBlock,
-      ...[registries.identity, registries.reputation, registries.validation].map((address) =>
-        address.toLowerCase(),
+    .map((chain) => [
+      chain.id,
+      chain.name,
+      firstBlockOf(chain),
+      ...registries.flatMap((registry) =>
+        addressesOf(chain, registry).map((address) => address.toLowerCase()),
       ),
     ])
     .sort(([a], [b]) => Number(a) - Number(b))

@@ -12,6 +12,9 @@ export const registries = Object.keys(eventTypes) as Registry[]
 
 export type EventType = (typeof eventTypes)[Registry][number]
 
+/** `Upgraded` comes of each registry when its code is replaced. It is stored; triggers watch agents, not contracts. */
+export type StoredEventType = EventType | 'Upgraded'
+
 /** How a field's text is to be read: addresses and hashes are lower-case hex, integers and decimals are exact. */
 export type FieldKind = 'address' | 'hash' | 'bytes' | 'integer' | 'decimal' | 'text'
 

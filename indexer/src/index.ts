@@ -1,8 +1,8 @@
 import { ponder } from 'ponder:registry'
-import { registryEvent } from 'ponder:schema'
+import { feedbackCount, registryEvent } from 'ponder:schema'
 import { sql } from 'ponder'
-import { eventTypes, registries } from '../../src/event.ts'
-import { type DecodedLog, decodeLog } from '../decode.ts'
+import { readLog } from '../read-log.ts'
+import { ponderName, revisions } from '../revisions/find-revision.ts'
 
 // Runs in Ponder's first transaction on a new schema, before any row. Once a chain; the function may be repeated.
 ponder.on('identity:setup', async ({ context }) => {
@@ -11,14 +11,23 @@ ponder.on('identity:setup', async ({ context }) => {
   )
 })
 
-for (const registry of registries) {
-  for (const eventType of eventTypes[registry]) {
-    // Ponder types one literal name at a time. The arguments are those of the ABI's event of this name.
-    ponder.on(`${registry}:${eventType}` as 'identity:Registered', async ({ event, context }) => {
-      const decoded = { eventName: eventType, args: event.args } as unknown as DecodedLog
-      await context.db
-        .insert(registryEvent)
-        .values(decodeLog(decoded, { ...event, chainId: context.chain.id }))
-    })
-  }
+for (const revision of revisions) {
+  // Ponder types one literal name at a time. All of them are handled alike.
+  const name = `${revision.registry}:${ponderName(revision)}` as 'identity:Registered'
+  ponder.on(name, async ({ event, context }) => {
+    const row = readLog({ ...event, chainId: context.chain.id })
+    if (row === undefined) return
+
+    if (row.event_type === 'NewFeedback' && row.feedback_index === null) {
+      const { count } = await context.db
+        .insert(feedbackCount)
+        .values({
+          id: [row.chain_id, row.contract_address, row.agent_id, row.client_address].join('-'),
+          count: 1,
+        })
+        .onConflictDoUpdate((counted) => ({ count: counted.count + 1 }))
+      row.feedback_index = String(count)
+    }
+    await context.db.insert(registryEvent).values(row)
+  })
 }

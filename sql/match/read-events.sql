@@ -1,5 +1,5 @@
 -- $1 chain, $2 block and $3 log of the position, $4 last complete block, $5 nothing older is of interest, $6 how many at most.
--- The canonical events after the position, in chain order.
+-- The canonical events of the current registries after the position, in chain order.
 select
   e.id, e.seq, e.chain_id, e.block_number, e.block_hash, e.block_time, e.transaction_hash, e.transaction_index, e.log_index,
   e.contract_address, e.registry, e.event_type, e.occurrence, e.agent_id,
@@ -11,5 +11,8 @@ where e.chain_id = $1
   and (e.block_number, e.log_index) > ($2::bigint, $3::integer)
   and e.block_number <= $4::bigint
   and e.block_time >= $5::timestamptz
+  and not exists (
+    select from legacy_registries l where l.chain_id = e.chain_id and l.contract_address = e.contract_address
+  )
 order by e.block_number, e.log_index
 limit $6

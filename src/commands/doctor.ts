@@ -11,6 +11,7 @@ import { createSecretBox } from '../secret-box.ts'
 import { readSecretKeys, type SecretKeys } from '../secret-keys.ts'
 import { readServer, readStorage } from '../store/schema.ts'
 import { checkSecrets } from '../store/sealed-places.ts'
+import { countUnknownLogs } from '../store/unknown-logs.ts'
 import { within } from '../within.ts'
 import { runUntilStopped } from './run-until-stopped.ts'
 
@@ -49,7 +50,9 @@ export function runDoctor(options: { json?: boolean }): Promise<void> {
         const db = openDatabase(databaseUrl, { name: 'doctor', connectionsMax: 2 })
         shutdown.add(() => db.end())
         report(...(await checkDatabaseServer(db, embedded)))
-        report(await checkSchema(db))
+        const schema = await checkSchema(db)
+        report(schema)
+        if (schema.level === 'ok') report(...(await checkUnknownLogs(db)))
         report(...(await checkStoredSecrets(db, config)))
         report(await checkQueue({ databaseUrl, redisUrl: config.redisUrl }))
       } catch (error) {
@@ -125,6 +128,19 @@ async function checkSchema(db: Database): Promise<Finding> {
         found: `${differences.length} differences: ${differences.map(({ object }) => object).join(', ')}`,
         advice: 'Run "tocsin migrate verify" to see each; undo the change, or restore the database.',
       }
+}
+
+/** Logs that are kept raw: no decoder of this version understands them. */
+async function checkUnknownLogs(db: Database): Promise<Finding[]> {
+  const check = 'unknown logs'
+  const counts = await countUnknownLogs(db)
+  if (counts.length === 0) return [{ check, level: 'ok', found: 'every log of the registries is understood' }]
+  return counts.map(({ chain_id, contract_address, logs, newest_block, topics }) => ({
+    check,
+    level: 'warning',
+    found: `${logs} of ${contract_address} on chain ${chain_id}, the newest in block ${newest_block}; topics ${topics.join(', ')}`,
+    advice: 'They are kept in unknown_logs and fire nothing. A newer version of Tocsin may understand them.',
+  }))
 }
 
 /** Opens every secret that is stored, and says nothing of what is in them. */

@@ -12,8 +12,10 @@ import { identityAbi, reputationAbi, validationAbi } from '../../indexer/abi.ts'
 import { knownChains, type Registries } from '../../src/chains.ts'
 import { economyAccounts } from '../../src/dev/economy-world.ts'
 import { startAnvil } from '../../src/dev/start-anvil.ts'
-import { type EventType, registryOf } from '../../src/event.ts'
+import { type EventType, type Registry, registryOf } from '../../src/event.ts'
 import { until } from '../support/until.ts'
+
+export type RawLog = { topics: readonly Hex[]; data: Hex }
 
 export type Emission = { event: EventType; args: Record<string, unknown> }
 
@@ -35,6 +37,8 @@ export type TestChain = {
 export type EmittingChain = TestChain & {
   /** Mines one block with one transaction, whose logs are all of one registry. Returns the signed transaction. */
   emit(...emissions: Emission[]): Promise<Hex>
+  /** As `emit`, with logs as they are on chains: of any revision, or of none. */
+  emitRaw(registry: Registry, ...logs: RawLog[]): Promise<Hex>
 }
 
 const sender = '0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266'
@@ -48,7 +52,10 @@ contract Emitter {
     for (uint256 i; i < logs.length; i++) {
       bytes memory data = logs[i].data;
       bytes32[] memory t = logs[i].topics;
-      if (t.length == 3) assembly { log3(add(data, 32), mload(data), mload(add(t, 32)), mload(add(t, 64)), mload(add(t, 96))) }
+      if (t.length == 0) assembly { log0(add(data, 32), mload(data)) }
+      else if (t.length == 1) assembly { log1(add(data, 32), mload(data), mload(add(t, 32))) }
+      else if (t.length == 2) assembly { log2(add(data, 32), mload(data), mload(add(t, 32)), mload(add(t, 64))) }
+      else if (t.length == 3) assembly { log3(add(data, 32), mload(data), mload(add(t, 32)), mload(add(t, 64)), mload(add(t, 96))) }
       else assembly { log4(add(data, 32), mload(data), mload(add(t, 32)), mload(add(t, 64)), mload(add(t, 96)), mload(add(t, 128))) }
     }
   }
@@ -83,17 +90,20 @@ export async function startEmittingChain(id: number): Promise<EmittingChain> {
   const code = compileEmitter()
   for (const registry of Object.values(registries)) await chain.call('anvil_setCode', [registry, code])
   await chain.mine(1)
+  const emitRaw: EmittingChain['emitRaw'] = async (registry, ...logs) => {
+    const data = encodeFunctionData({ abi: emitAbi, args: [logs] })
+    const hash = await chain.call('eth_sendTransaction', [
+      { from: sender, to: registries[registry], data, gas: '0xf00000' },
+    ])
+    // anvil answers before it has mined: who reads the chain's logs at once could miss these.
+    await until(`${hash} is mined`, () => chain.call('eth_getTransactionReceipt', [hash]))
+    return (await chain.call('eth_getRawTransactionByHash', [hash])) as Hex
+  }
   return {
     ...chain,
-    emit: async (...emissions) => {
-      const [first] = emissions
-      const to = registries[registryOf(first?.event ?? 'Registered')]
-      const data = encodeFunctionData({ abi: emitAbi, args: [emissions.map(encodeEmission)] })
-      const hash = await chain.call('eth_sendTransaction', [{ from: sender, to, data, gas: '0xf00000' }])
-      // anvil answers before it has mined: who reads the chain's logs at once could miss these.
-      await until(`${hash} is mined`, () => chain.call('eth_getTransactionReceipt', [hash]))
-      return (await chain.call('eth_getRawTransactionByHash', [hash])) as Hex
-    },
+    emitRaw,
+    emit: (...emissions) =>
+      emitRaw(registryOf(emissions[0]?.event ?? 'Registered'), ...emissions.map(encodeEmission)),
   }
 }
 

@@ -1,7 +1,16 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { addressesOf, knownChains } from '../../src/chains.ts'
 import { type Database, openDatabase } from '../../src/db.ts'
+import { registries } from '../../src/event.ts'
 import { applyMigrations } from '../../src/migrate.ts'
+import { readEvents as readEventsToMatch } from '../../src/store/matching.ts'
+import {
+  countUnknownLogs,
+  dropKnownLogs,
+  keepUnknownLogs,
+  readUnknownLogScan,
+} from '../../src/store/unknown-logs.ts'
 import { createTestDatabase } from '../support/test-database.ts'
 
 /** The SQL side of the indexer alone: the test does to Ponder's tables what Ponder does, in its transactions and in its order. */
@@ -25,7 +34,7 @@ afterAll(async () => {
 })
 
 beforeEach(async () => {
-  await db`truncate events, event_status, checkpoints, ingest_progress`
+  await db`truncate events, event_status, checkpoints, ingest_progress, unknown_logs, unknown_log_scans`
   await db`drop schema if exists ponder_one cascade`
   await db`drop schema if exists ponder_two cascade`
   await createPonderSchema('ponder_one')
@@ -329,6 +338,66 @@ describe('before a start', () => {
   })
 })
 
+describe('logs that are no events', () => {
+  test('are kept once, with their topics and data, and the position moves over all blocks looked through', async () => {
+    await indexBlock(1, 'a', ['x'])
+    await indexBlock(2, 'a', [], { finalized: 1 })
+    expect(await readUnknownLogScan(db, [chain])).toEqual([{ last_block: null, finalized_block: 1 }])
+    const logs = [unknownLog(1, 0), unknownLog(1, 5, []), unknownLog(1, 6, [hash('t'), hash('u')])]
+    expect(await keepUnknownLogs(db, [chain, 0, 1, logs])).toEqual([{ kept: 2 }])
+    expect(await keepUnknownLogs(db, [chain, 0, 1, logs])).toEqual([{ kept: 0 }])
+    expect(await db`select log_index, topics, data from unknown_logs order by log_index`).toEqual([
+      { log_index: 5, topics: [], data: '0xff' },
+      { log_index: 6, topics: [hash('t'), hash('u')], data: '0xff' },
+    ])
+    expect(await readUnknownLogScan(db, [chain])).toEqual([{ last_block: 1, finalized_block: 1 }])
+  })
+
+  test('are counted per contract, until a newer decoder makes events of them', async () => {
+    await indexBlock(1, 'a', [], { finalized: 2 })
+    await keepUnknownLogs(db, [chain, 0, 2, [unknownLog(1, 0), unknownLog(2, 0, []), unknownLog(2, 1)]])
+    expect(await countUnknownLogs(db)).toEqual([
+      { chain_id: chain, contract_address: '0x8004', logs: 3, newest_block: 2, topics: [hash('t'), 'none'] },
+    ])
+    await indexBlock(2, 'a', ['x', 'y'], { finalized: 2 })
+    expect(await countUnknownLogs(db)).toMatchObject([{ logs: 1, newest_block: 1 }])
+    await dropKnownLogs(db, [chain])
+    expect(await db`select id from unknown_logs`).toHaveLength(1)
+  })
+
+  test('are not looked for before there is a checkpoint', async () => {
+    expect(await readUnknownLogScan(db, [chain])).toEqual([])
+  })
+})
+
+describe('legacy registries', () => {
+  test('are the same in the database as in the code', async () => {
+    const rows = await db`select * from legacy_registries order by chain_id, contract_address`
+    const expected = knownChains.flatMap((known) =>
+      registries.flatMap((registry) =>
+        addressesOf(known, registry)
+          .slice(1)
+          .map((address) => ({ chain_id: known.id, contract_address: address.toLowerCase() })),
+      ),
+    )
+    expect([...rows]).toEqual(
+      expected.sort((a, b) => a.chain_id - b.chain_id || (a.contract_address < b.contract_address ? -1 : 1)),
+    )
+  })
+
+  test('have events, and no trigger is asked about them', async () => {
+    await indexBlock(1, 'a', ['x', 'y'])
+    const read = async () => (await readEventsToMatch(db, [chain, 0, 0, 1, new Date(0), 10])).length
+    expect(await read()).toBe(2)
+    await db.begin(async (tx) => {
+      await tx`insert into legacy_registries values (${chain}, '0x8004')`
+      expect(await readEventsToMatch(tx, [chain, 0, 0, 1, new Date(0), 10])).toEqual([])
+      await tx`delete from legacy_registries where chain_id = ${chain}`
+    })
+    expect(await readEvents()).toHaveLength(2)
+  })
+})
+
 type Tx = Parameters<Parameters<Database['begin']>[1]>[0]
 type BlockOptions = { schema?: string; finalized?: number }
 
@@ -366,6 +435,22 @@ async function createPonderSchema(schema: string): Promise<void> {
       response_hash text, tag text, args jsonb not null, topics text[] not null, data text not null);
     select attach_ingest('${schema}');
   `)
+}
+
+/** As the blocks of `insertLogs` on fork a would hold it. */
+function unknownLog(block: number, logIndex: number, topics = [hash('t')]) {
+  const blockHash = hash(`${block}a`)
+  return {
+    id: `${chain}-${block}-${logIndex}-${blockHash.slice(2, 18)}`,
+    block_number: block,
+    block_hash: blockHash,
+    transaction_hash: hash('tx1'),
+    transaction_index: 1,
+    log_index: logIndex,
+    contract_address: '0x8004',
+    topics,
+    data: '0xff',
+  }
 }
 
 /** Logs of a block, in order: `x` is a log with the content x of transaction 1, `x/tx2` one of transaction 2. */

@@ -10,7 +10,8 @@ import {
 } from 'viem'
 import { describe, expect, test } from 'vitest'
 import { identityAbi, reputationAbi, validationAbi } from '../../indexer/abi.ts'
-import { type DecodedLog, decodeLog, scaleByDecimals } from '../../indexer/decode.ts'
+import { type DecodedLog, decodeLog } from '../../indexer/decode.ts'
+import { scaleByDecimals } from '../../indexer/revisions/scale-by-decimals.ts'
 import { type EventType, eventFields, eventTypes } from '../../src/event.ts'
 import { storableText } from '../../src/storable-text.ts'
 
