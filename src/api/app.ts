@@ -4,6 +4,7 @@ import { knownChains } from '../chains.ts'
 import type { Database } from '../db.ts'
 import type { Log } from '../log.ts'
 import type { SecretBox } from '../secret-box.ts'
+import { addAgents } from './agents.ts'
 import { addAlerts } from './alerts.ts'
 import { authorize } from './authorize.ts'
 import { addDeliveries } from './deliveries.ts'
@@ -75,6 +76,7 @@ export function createApp(
   addHealth(app, context)
   addTriggers(app, context)
   addEvents(app, context)
+  addAgents(app, context)
   addMatches(app, context)
   addDeliveries(app, context)
   addResults(app, context)

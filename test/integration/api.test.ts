@@ -349,9 +349,9 @@ describe('what happened', () => {
     events.push(at(9, { event_type: 'Registered' }))
     await insertEvents(db, events, { chainId: 31337, lastBlock: 12 })
     const idsOf = async (path: string) => (await readAll(path, 2)).map(({ id }) => id)
-    expect(await idsOf('/v1/events')).toEqual(['e9', 'e8', 'e7', 'e6', 'e5', 'e4', 'e3', 'e2', 'e1', 'e0'])
+    expect(await idsOf('/v1/events')).toEqual(['e9', 'e8', 'e6', 'e4', 'e2', 'e0', 'e7', 'e5', 'e3', 'e1'])
     expect(await idsOf('/v1/events?chain_id=1')).toEqual(['e7', 'e5', 'e3', 'e1'])
-    expect(await idsOf('/v1/events?agent_id=0')).toEqual(['e9', 'e6', 'e3', 'e0'])
+    expect(await idsOf('/v1/events?agent_id=0')).toEqual(['e9', 'e6', 'e0', 'e3'])
     expect(await idsOf('/v1/events?agent_id=0&chain_id=31337&registry=reputation')).toEqual(['e6', 'e0'])
     expect(await idsOf('/v1/events?event_type=Registered')).toEqual(['e9'])
     expect(await idsOf(`/v1/events?agent_id=${'9'.repeat(78)}`)).toEqual([])
@@ -360,7 +360,7 @@ describe('what happened', () => {
   test('an event is shown with its decoded fields, and says when its block left the chain', async () => {
     const event = at(0)
     await insertEvents(db, [event], { chainId: 31337, lastBlock: 12 })
-    const read = async () => (await ask('GET', '/v1/events')).body.data[0]
+    const read = async () => (await ask('GET', '/v1/events?status=all')).body.data[0]
     const { seq: _, ...fields } = event
     expect(await read()).toEqual({
       ...fields,
@@ -894,6 +894,8 @@ describe('health and description', () => {
     expect(Object.keys(description.paths).sort()).toEqual([
       '/healthz',
       '/readyz',
+      '/v1/agents',
+      '/v1/agents/{chain}/{agent}',
       '/v1/alerts',
       '/v1/deliveries',
       '/v1/deliveries/retry',
