@@ -34,7 +34,7 @@ const query = listQuery(
   {
     chain_id: filter.chainId,
     registry: filter.oneOf(registries),
-    event_type: filter.oneOf(types), sharedType]),
+    event_type: filter.oneOf(types),
     agent_id: text(/^\d{1,78}$/, 'expected a whole number from 0').optional(),
     client_address: address,
     validator_address: address,
