@@ -15,7 +15,7 @@ for (const revision of revisions) {
   // Ponder types one literal name at a time. All of them are handled alike.
   const name = `${revision.registry}:${ponderName(revision)}` as 'identity:Registered'
   ponder.on(name, async ({ event, context }) => {
-    const row = readLog({ ...event, chainId: context.chain.id })
+    const row = readLog(event.args, { ...event, chainId: context.chain.id })
     if (row === undefined) return
 
     if (row.event_type === 'NewFeedback' && row.feedback_index === null) {

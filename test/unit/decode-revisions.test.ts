@@ -13,11 +13,11 @@ import {
 } from 'viem'
 import { describe, expect, test } from 'vitest'
 import type { RegistryEventRow } from '../../indexer/decode.ts'
-import { readLog } from '../../indexer/read-log.ts'
 import { bytes32Text } from '../../indexer/revisions/bytes32-text.ts'
 import { ponderName, revisions } from '../../indexer/revisions/find-revision.ts'
 import { addressesOf, firstBlockOf, knownChains, registryAt } from '../../src/chains.ts'
 import type { Registry } from '../../src/event.ts'
+import { readRawLog } from '../support/read-raw-log.ts'
 import { knownLogs, type SampleLog } from '../support/revision-logs.ts'
 
 const february2026 = 1_769_904_000n
@@ -102,6 +102,12 @@ describe('what is no event', () => {
     ['data that ends early', topics, data.slice(0, -128) as Hex],
     ['text that lies elsewhere', topics, `0x${'f'.repeat(data.length - 2)}`],
     // value_decimals is the third word
+    ['a topic too many', [...topics, keccak256('0x77')], data],
+    [
+      'an address longer than 20 bytes',
+      topics.map((topic, index) => (index === 2 ? keccak256('0x77') : topic)),
+      data,
+    ],
     ['a number larger than its type', topics, `${data.slice(0, 130)}01${data.slice(132)}` as Hex],
   ])('%s is left alone', (_what, wrongTopics, wrongData) => {
     expect(read('reputation', topics, data), 'the log is right otherwise').toBeDefined()
@@ -229,7 +235,7 @@ function encode(item: AbiEvent, args: Record<string, unknown>): { topics: Hex[];
 /** As the indexer reads a log of the registry on Sepolia. */
 function read(registry: Registry, topics: readonly Hex[], data: Hex, timestamp = february2026) {
   const chain = knownChains.find(({ id }) => id === 11155111)
-  return readLog({
+  return readRawLog({
     chainId: 11155111,
     block: { number: 10_000_000n, hash: keccak256('0x02'), timestamp },
     transaction: { hash: keccak256('0x03'), transactionIndex: 0 },
