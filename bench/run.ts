@@ -1,8 +1,9 @@
 import { parseArgs } from 'node:util'
 import { deliver } from './deliver.ts'
 import { latency } from './latency.ts'
+import { query } from './query.ts'
 
-const benches: Record<string, () => Promise<unknown>> = { deliver, latency }
+const benches: Record<string, () => Promise<unknown>> = { deliver, latency, query }
 
 // npm run bench -- <name> [--json]: one line of JSON, so that two runs can be compared.
 const { positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' } } })

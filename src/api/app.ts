@@ -16,6 +16,7 @@ import { addMcpTokens } from './mcp-tokens.ts'
 import { addPreview } from './preview.ts'
 import { invalid, ProblemError, toProblems, toResponse } from './problem.ts'
 import { addResults } from './results.ts'
+import { addStats } from './stats.ts'
 import { addTelegram } from './telegram.ts'
 import { addTestFire } from './test-fire.ts'
 import { addTriggers } from './triggers.ts'
@@ -77,6 +78,7 @@ export function createApp(
   addTriggers(app, context)
   addEvents(app, context)
   addAgents(app, context)
+  addStats(app, context)
   addMatches(app, context)
   addDeliveries(app, context)
   addResults(app, context)

@@ -911,6 +911,7 @@ describe('health and description', () => {
       '/v1/mcp-tokens',
       '/v1/mcp-tokens/{chain}/{agent}',
       '/v1/results',
+      '/v1/stats',
       '/v1/telegram/chats',
       '/v1/telegram/chats/{id}',
       '/v1/telegram/link-codes',
