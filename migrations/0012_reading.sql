@@ -15,8 +15,8 @@ create index events_chain_type on events (chain_id, event_type, block_time);
 create index events_tag on events (chain_id, left(coalesce(tag1, tag), 64), block_time)
   where left(coalesce(tag1, tag), 64) <> '';
 create index events_tag2 on events (chain_id, left(tag2, 64), block_time) where left(tag2, 64) <> '';
--- For ranges that hold few events; wide ones are found along events_chain_type.
-create index events_score on events (chain_id, score) where score is not null;
+-- The score last: a range of it is looked for in the entries, in the order of the pages, and only what is in it is read.
+create index events_score on events (chain_id, block_time, score) where score is not null;
 
 -- Down Migration
 
