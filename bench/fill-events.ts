@@ -1,14 +1,5 @@
 import type { Database } from '../src/db.ts'
 
-/** The chains of the events, with the share of each. */
-export const benchChains = [
-  { id: 8453, share: 0.4 },
-  { id: 56, share: 0.25 },
-  { id: 1, share: 0.2 },
-  { id: 84532, share: 0.1 },
-  { id: 137, share: 0.05 },
-] as const
-
 /** How many agents there are over all chains; the lower its number, the more an agent gets. */
 export const benchAgents = 100_000
 
