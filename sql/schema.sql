@@ -1,5 +1,56 @@
 -- The schema that the migrations make. Generated: npm run dump-schema
 
+-- function apply_events_retention(integer)
+CREATE OR REPLACE FUNCTION public.apply_events_retention(keep_days integer)
+ RETURNS text[]
+ LANGUAGE plpgsql
+AS $function$
+declare
+  keep constant interval := keep_days * interval '1 day';
+  -- Of the month in which the oldest event lies that is to be kept.
+  month_start constant timestamptz := date_trunc('month', now() - keep, 'UTC');
+  partition_name text;
+  dropped text[] := '{}';
+  policy_keeps interval;
+begin
+  if events_are_hypertable() then
+    if coalesce(current_setting('timescaledb.license', true), '') <> 'timescale' then
+      if keep is not null then
+        perform drop_chunks('events', older_than => keep);
+      end if;
+      return dropped;
+    end if;
+    select (j.config ->> 'drop_after')::interval into policy_keeps
+    from timescaledb_information.jobs j
+    where j.proc_name = 'policy_retention' and j.hypertable_schema = current_schema() and j.hypertable_name = 'events';
+    if policy_keeps is distinct from keep then
+      perform remove_retention_policy('events', if_exists => true);
+      if keep is not null then
+        perform add_retention_policy('events', drop_after => keep);
+      end if;
+    end if;
+    return dropped;
+  end if;
+
+  if keep is null then
+    return dropped;
+  end if;
+  for partition_name in
+    select c.relname
+    from pg_inherits i
+    join pg_class c on c.oid = i.inhrelid
+    where i.inhparent = 'events'::regclass and c.relname ~ '^events_\d{4}_\d{2}$'
+      and c.relname < 'events_' || to_char(month_start at time zone 'utc', 'YYYY_MM')
+    order by c.relname
+  loop
+    execute format('drop table %I', partition_name);
+    dropped := dropped || partition_name;
+  end loop;
+  delete from events_default where block_time < month_start;
+  delete from event_counts where hour < month_start;
+  return dropped;
+end $function$;
+
 -- function attach_ingest(text)
 CREATE OR REPLACE FUNCTION public.attach_ingest(schema_name text)
  RETURNS void
@@ -44,6 +95,44 @@ begin
   end if;
 end $function$;
 
+-- function cleanup_old_action_results(interval,integer)
+CREATE OR REPLACE FUNCTION public.cleanup_old_action_results(keep interval DEFAULT '90 days'::interval, batch_size integer DEFAULT 10000)
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  deleted integer;
+begin
+  delete from action_results
+  where id in (
+    select r.id
+    from action_results r
+    join deliveries d on d.id = r.delivery_id
+    where r.executed_at < now() - keep and d.state in ('succeeded', 'failed', 'cancelled', 'unknown')
+    order by r.executed_at
+    limit batch_size
+  );
+  get diagnostics deleted = row_count;
+  return deleted;
+end $function$;
+
+-- function count_events()
+CREATE OR REPLACE FUNCTION public.count_events()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if tg_op = 'TRUNCATE' then
+    truncate event_counts;
+    return null;
+  end if;
+  insert into event_counts (hour, chain_id, registry, event_type, event_count)
+  select date_trunc('hour', block_time, 'UTC'), chain_id, registry, event_type, count(*)
+  from arrived
+  group by 1, 2, 3, 4;
+  return null;
+end $function$;
+
 -- function destination_address(text,jsonb)
 CREATE OR REPLACE FUNCTION public.destination_address(action_type text, config jsonb)
  RETURNS text
@@ -57,31 +146,72 @@ AS $function$
   end
 $function$;
 
--- function ensure_events_partitions(timestamp with time zone)
-CREATE OR REPLACE FUNCTION public.ensure_events_partitions(until timestamp with time zone)
+-- function ensure_events_partitions(timestamp with time zone,timestamp with time zone)
+CREATE OR REPLACE FUNCTION public.ensure_events_partitions(until timestamp with time zone, since timestamp with time zone DEFAULT '2025-10-01 00:00:00+00'::timestamp with time zone)
  RETURNS integer
  LANGUAGE plpgsql
 AS $function$
 declare
   month timestamp;
   partition_name text;
+  first_time timestamptz;
+  end_time timestamptz;
   made integer := 0;
 begin
-  if not exists (select from pg_partitioned_table where partrelid = 'events'::regclass) then
+  if events_are_hypertable() then
     return 0;
   end if;
-  for month in select generate_series(timestamp '2025-10-01', until at time zone 'utc', interval '1 month') loop
+  for month in
+    select generate_series(date_trunc('month', since at time zone 'utc'), until at time zone 'utc', interval '1 month')
+  loop
     partition_name := 'events_' || to_char(month, 'YYYY_MM');
     continue when to_regclass(partition_name) is not null;
-    begin
-      execute format('create table %I partition of events for values from (%L) to (%L)',
-        partition_name, month at time zone 'utc', (month + interval '1 month') at time zone 'utc');
-      made := made + 1;
-    exception when check_violation then
-      raise notice '% stays in events_default: it already holds rows of that month', partition_name;
-    end;
+    first_time := month at time zone 'utc';
+    end_time := (month + interval '1 month') at time zone 'utc';
+    execute format('create table %I (like events including defaults including constraints)', partition_name);
+    -- Before the look into it: a row that came in between would keep the partition from being attached.
+    lock table events_default in access exclusive mode;
+    execute format('
+      with moved as (delete from events_default where block_time >= $1 and block_time < $2 returning *)
+      insert into %I select * from moved', partition_name) using first_time, end_time;
+    execute format('alter table events attach partition %I for values from (%L) to (%L)',
+      partition_name, first_time, end_time);
+    made := made + 1;
   end loop;
   return made;
+end $function$;
+
+-- function events_are_hypertable()
+CREATE OR REPLACE FUNCTION public.events_are_hypertable()
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select not exists (select from pg_partitioned_table where partrelid = 'events'::regclass)
+$function$;
+
+-- function fold_event_counts()
+CREATE OR REPLACE FUNCTION public.fold_event_counts()
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  taken_rows integer;
+begin
+  with taken as (
+    delete from event_counts where not folded returning *
+  ),
+  added as (
+    insert into event_counts as c (hour, chain_id, registry, event_type, event_count, folded)
+    select hour, chain_id, registry, event_type, sum(event_count), true
+    from taken
+    group by hour, chain_id, registry, event_type
+    on conflict (hour, chain_id, registry, event_type) where folded
+      do update set event_count = c.event_count + excluded.event_count
+    returning 1
+  )
+  select count(*) into taken_rows from taken;
+  return taken_rows;
 end $function$;
 
 -- function ingest_attached(text)
@@ -279,6 +409,48 @@ begin
   return null;
 end $function$;
 
+-- function keep_newest_event_status()
+CREATE OR REPLACE FUNCTION public.keep_newest_event_status()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if tg_op = 'TRUNCATE' then
+    truncate newest_event_status;
+    return null;
+  end if;
+  insert into newest_event_status as n (event_id, status_id, status, chain_id, block_number, hour, registry, event_type)
+  select distinct on (a.event_id)
+    a.event_id, a.id, a.status, a.chain_id, a.block_number, date_trunc('hour', a.block_time, 'UTC'), e.registry, e.event_type
+  from arrived a
+  join events e on e.id = a.event_id and e.block_time = a.block_time
+  order by a.event_id, a.id desc
+  on conflict (event_id) do update set status_id = excluded.status_id, status = excluded.status
+    where n.status_id < excluded.status_id;
+  return null;
+end $function$;
+
+-- function mark_action_metrics_dirty()
+CREATE OR REPLACE FUNCTION public.mark_action_metrics_dirty()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if tg_op = 'INSERT' then
+    insert into action_metrics_dirty (hour)
+    select distinct date_trunc('hour', a.executed_at, 'UTC') from after_rows a;
+  else
+    -- What does not change the metrics must not mark: the results of an old hour may be gone by now, in part.
+    insert into action_metrics_dirty (hour)
+    select distinct unnest(array[date_trunc('hour', b.executed_at, 'UTC'), date_trunc('hour', a.executed_at, 'UTC')])
+    from before_rows b
+    join after_rows a on a.id = b.id
+    where (a.executed_at, a.action_type, a.status, a.duration_ms)
+      is distinct from (b.executed_at, b.action_type, b.status, b.duration_ms);
+  end if;
+  return null;
+end $function$;
+
 -- function migrate_telegram_chat(text,text)
 CREATE OR REPLACE FUNCTION public.migrate_telegram_chat(from_chat text, to_chat text)
  RETURNS void
@@ -381,6 +553,31 @@ begin
       repeat('0', 10) || lpad(c.chain_id::text, 16, '0') || repeat('0', 49)))
   $rewind$, schema_name);
   return 'resumed';
+end $function$;
+
+-- function refresh_action_metrics()
+CREATE OR REPLACE FUNCTION public.refresh_action_metrics()
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  hours timestamptz[];
+begin
+  with taken as (delete from action_metrics_dirty returning hour)
+  select array_agg(distinct hour) into hours from taken;
+  if hours is null then
+    return 0;
+  end if;
+  delete from action_metrics_hourly m where m.hour = any (hours);
+  insert into action_metrics_hourly
+    (hour, action_type, total_executions, success_count, failure_count, avg_duration_ms, p95_duration_ms)
+  select h.hour, r.action_type, count(*),
+    count(*) filter (where r.status = 'success'), count(*) filter (where r.status = 'failed'),
+    avg(r.duration_ms), percentile_cont(0.95) within group (order by r.duration_ms)
+  from unnest(hours) as h (hour)
+  join action_results r on r.executed_at >= h.hour and r.executed_at < h.hour + interval '1 hour'
+  group by h.hour, r.action_type;
+  return cardinality(hours);
 end $function$;
 
 -- function reopen_telegram_chat(text)
@@ -612,6 +809,15 @@ CREATE INDEX destination_secrets_destination ON public.destination_secrets USING
 -- index destination_secrets_newest
 CREATE UNIQUE INDEX destination_secrets_newest ON public.destination_secrets USING btree (destination_id) WHERE (expires_at IS NULL);
 
+-- index event_counts_folded
+CREATE UNIQUE INDEX event_counts_folded ON public.event_counts USING btree (hour, chain_id, registry, event_type) WHERE folded;
+
+-- index event_counts_hour
+CREATE INDEX event_counts_hour ON public.event_counts USING btree (hour);
+
+-- index event_counts_unfolded
+CREATE INDEX event_counts_unfolded ON public.event_counts USING btree (hour) WHERE (NOT folded);
+
 -- index event_status_chain
 CREATE INDEX event_status_chain ON public.event_status USING btree (chain_id, id);
 
@@ -619,7 +825,10 @@ CREATE INDEX event_status_chain ON public.event_status USING btree (chain_id, id
 CREATE INDEX event_status_event ON public.event_status USING btree (event_id, id);
 
 -- index events_agent
-CREATE INDEX events_agent ON public.events USING btree (chain_id, agent_id) WHERE (agent_id IS NOT NULL);
+CREATE INDEX events_agent ON public.events USING btree (chain_id, agent_id, block_time) WHERE (agent_id IS NOT NULL);
+
+-- index events_agent_uri
+CREATE INDEX events_agent_uri ON public.events USING btree (chain_id, agent_id, block_number DESC, log_index DESC) WHERE (event_type = ANY (ARRAY['Registered'::text, 'URIUpdated'::text]));
 
 -- index events_chain_position
 CREATE INDEX events_chain_position ON public.events USING btree (chain_id, block_number, log_index);
@@ -627,14 +836,41 @@ CREATE INDEX events_chain_position ON public.events USING btree (chain_id, block
 -- index events_chain_seq
 CREATE INDEX events_chain_seq ON public.events USING btree (chain_id, seq);
 
+-- index events_chain_time
+CREATE INDEX events_chain_time ON public.events USING btree (chain_id, block_time DESC);
+
+-- index events_chain_type
+CREATE INDEX events_chain_type ON public.events USING btree (chain_id, event_type, block_time);
+
+-- index events_client
+CREATE INDEX events_client ON public.events USING btree (chain_id, client_address, block_time) WHERE (client_address IS NOT NULL);
+
+-- index events_owner
+CREATE INDEX events_owner ON public.events USING btree (chain_id, owner, block_time) WHERE (owner IS NOT NULL);
+
 -- index events_registry_type
 CREATE INDEX events_registry_type ON public.events USING btree (registry, event_type);
+
+-- index events_score
+CREATE INDEX events_score ON public.events USING btree (chain_id, block_time, score) WHERE (score IS NOT NULL);
+
+-- index events_tag
+CREATE INDEX events_tag ON public.events USING btree (chain_id, "left"(COALESCE(tag1, tag), 64), block_time) WHERE ("left"(COALESCE(tag1, tag), 64) <> ''::text);
+
+-- index events_tag2
+CREATE INDEX events_tag2 ON public.events USING btree (chain_id, "left"(tag2, 64), block_time) WHERE ("left"(tag2, 64) <> ''::text);
 
 -- index events_transaction
 CREATE INDEX events_transaction ON public.events USING btree (transaction_hash);
 
+-- index events_validator
+CREATE INDEX events_validator ON public.events USING btree (chain_id, validator_address, block_time) WHERE (validator_address IS NOT NULL);
+
 -- index matches_event
 CREATE INDEX matches_event ON public.matches USING btree (event_id);
+
+-- index newest_event_status_retracted
+CREATE INDEX newest_event_status_retracted ON public.newest_event_status USING btree (hour) WHERE (status = 'retracted'::text);
 
 -- index telegram_chats_chat
 CREATE INDEX telegram_chats_chat ON public.telegram_chats USING btree (chat_id);
@@ -656,6 +892,26 @@ CREATE INDEX triggers_enabled ON public.triggers USING btree (chain_id, registry
 
 -- index triggers_user
 CREATE INDEX triggers_user ON public.triggers USING btree (user_id);
+
+-- index unknown_logs_contract
+CREATE INDEX unknown_logs_contract ON public.unknown_logs USING btree (chain_id, contract_address, block_number);
+
+-- table action_metrics_dirty
+create table action_metrics_dirty (
+  hour timestamp with time zone not null
+);
+
+-- table action_metrics_hourly
+create table action_metrics_hourly (
+  hour timestamp with time zone not null,
+  action_type text not null,
+  total_executions bigint not null,
+  success_count bigint not null,
+  failure_count bigint not null,
+  avg_duration_ms numeric not null,
+  p95_duration_ms double precision not null,
+  constraint action_metrics_hourly_pkey PRIMARY KEY (hour, action_type)
+);
 
 -- table action_results
 create table action_results (
@@ -799,6 +1055,16 @@ create table destinations (
   constraint destinations_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 );
 
+-- table event_counts
+create table event_counts (
+  hour timestamp with time zone not null,
+  chain_id bigint not null,
+  registry text not null,
+  event_type text not null,
+  event_count bigint not null,
+  folded boolean not null default false
+);
+
 -- table event_status
 create table event_status (
   id bigint not null generated always as identity,
@@ -872,6 +1138,13 @@ create table ingest_progress (
   constraint ingest_progress_pkey PRIMARY KEY (chain_id)
 );
 
+-- table legacy_registries
+create table legacy_registries (
+  chain_id bigint not null,
+  contract_address text not null,
+  constraint legacy_registries_pkey PRIMARY KEY (chain_id, contract_address)
+);
+
 -- table matcher_cursors
 create table matcher_cursors (
   chain_id bigint not null,
@@ -899,6 +1172,19 @@ create table matches (
   constraint matches_pkey PRIMARY KEY (id),
   constraint matches_trigger_id_fkey FOREIGN KEY (trigger_id) REFERENCES triggers(id) ON DELETE SET NULL,
   constraint matches_trigger_id_occurrence_key UNIQUE (trigger_id, occurrence)
+);
+
+-- table newest_event_status
+create table newest_event_status (
+  event_id text not null,
+  status_id bigint not null,
+  status text not null,
+  chain_id bigint not null,
+  block_number bigint not null,
+  hour timestamp with time zone not null,
+  registry text not null,
+  event_type text not null,
+  constraint newest_event_status_pkey PRIMARY KEY (event_id)
 );
 
 -- table telegram_bots
@@ -1024,6 +1310,30 @@ create table triggers (
   constraint triggers_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
 );
 
+-- table unknown_log_scans
+create table unknown_log_scans (
+  chain_id bigint not null,
+  last_block bigint not null,
+  updated_at timestamp with time zone not null default now(),
+  constraint unknown_log_scans_pkey PRIMARY KEY (chain_id)
+);
+
+-- table unknown_logs
+create table unknown_logs (
+  id text not null,
+  chain_id bigint not null,
+  block_number bigint not null,
+  block_hash text not null,
+  transaction_hash text not null,
+  transaction_index integer not null,
+  log_index integer not null,
+  contract_address text not null,
+  topics text[] not null,
+  data text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint unknown_logs_pkey PRIMARY KEY (id)
+);
+
 -- table users
 create table users (
   id text not null default (gen_random_uuid())::text,
@@ -1039,6 +1349,12 @@ create table users (
   constraint users_username_key UNIQUE (username)
 );
 
+-- trigger action_results_inserted on action_results
+CREATE TRIGGER action_results_inserted AFTER INSERT ON public.action_results REFERENCING NEW TABLE AS after_rows FOR EACH STATEMENT EXECUTE FUNCTION mark_action_metrics_dirty();
+
+-- trigger action_results_updated on action_results
+CREATE TRIGGER action_results_updated AFTER UPDATE ON public.action_results REFERENCING OLD TABLE AS before_rows NEW TABLE AS after_rows FOR EACH STATEMENT EXECUTE FUNCTION mark_action_metrics_dirty();
+
 -- trigger agent_mcp_tokens_updated_at on agent_mcp_tokens
 CREATE TRIGGER agent_mcp_tokens_updated_at BEFORE UPDATE ON public.agent_mcp_tokens FOR EACH ROW EXECUTE FUNCTION set_updated_at();
 
@@ -1050,6 +1366,12 @@ CREATE TRIGGER destination_secrets_change AFTER INSERT OR DELETE OR UPDATE ON pu
 
 -- trigger destinations_updated_at on destinations
 CREATE TRIGGER destinations_updated_at BEFORE UPDATE ON public.destinations FOR EACH ROW EXECUTE FUNCTION set_updated_at();
+
+-- trigger event_status_newest on event_status
+CREATE TRIGGER event_status_newest AFTER INSERT ON public.event_status REFERENCING NEW TABLE AS arrived FOR EACH STATEMENT EXECUTE FUNCTION keep_newest_event_status();
+
+-- trigger event_status_truncated on event_status
+CREATE TRIGGER event_status_truncated AFTER TRUNCATE ON public.event_status FOR EACH STATEMENT EXECUTE FUNCTION keep_newest_event_status();
 
 -- trigger telegram_chats_updated_at on telegram_chats
 CREATE TRIGGER telegram_chats_updated_at BEFORE UPDATE ON public.telegram_chats FOR EACH ROW EXECUTE FUNCTION set_updated_at();
@@ -1071,3 +1393,60 @@ CREATE TRIGGER triggers_updated_at BEFORE UPDATE ON public.triggers FOR EACH ROW
 
 -- trigger users_updated_at on users
 CREATE TRIGGER users_updated_at BEFORE UPDATE ON public.users FOR EACH ROW EXECUTE FUNCTION set_updated_at();
+
+-- view events_canonical
+create view events_canonical (
+  id text,
+  seq bigint,
+  chain_id bigint,
+  block_number bigint,
+  block_hash text,
+  block_time timestamp with time zone,
+  transaction_hash text,
+  transaction_index integer,
+  log_index integer,
+  contract_address text,
+  registry text,
+  event_type text,
+  occurrence text,
+  agent_id numeric(78,0),
+  owner text,
+  previous_owner text,
+  token_uri text,
+  updated_by text,
+  metadata_key text,
+  metadata_value text,
+  client_address text,
+  feedback_index numeric(20,0),
+  value numeric(78,0),
+  value_decimals smallint,
+  score numeric,
+  tag1 text,
+  tag2 text,
+  endpoint text,
+  file_uri text,
+  file_hash text,
+  responder text,
+  validator_address text,
+  request_uri text,
+  request_hash text,
+  response smallint,
+  response_uri text,
+  response_hash text,
+  tag text,
+  args jsonb,
+  topics text[],
+  data text,
+  created_at timestamp with time zone
+);
+-- reads events, newest_event_status
+
+-- view events_hourly
+create view events_hourly (
+  hour timestamp with time zone,
+  chain_id bigint,
+  registry text,
+  event_type text,
+  event_count bigint
+);
+-- reads events_hourly_all, newest_event_status
