@@ -164,6 +164,7 @@ describe('tocsin doctor', () => {
       'database',
       'timescaledb',
       'schema',
+      'unknown logs',
       'secrets',
       'queue',
       'chains',
