@@ -11,9 +11,9 @@ export default {
   forbidden: [
     ...Object.entries(edges).map(([name, path]) => ({
       name: `${name}-is-an-edge`,
-      comment: `Only ${name} itself, tests and benchmarks import from it. Roles are started as processes.`,
+      comment: `Only ${name} itself, tests, benchmarks and the simulator import from it. Roles are started as processes.`,
       severity: 'error',
-      from: { pathNot: `${path}|^(test|bench|bin)/` },
+      from: { pathNot: `${path}|^(test|bench|bin|sim)/` },
       to: { path },
     })),
     {

@@ -1,0 +1,202 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Database } from '../src/db.ts'
+import { openDatabase } from '../src/db.ts'
+import { createRandom } from '../src/dev/random.ts'
+import { readExpectedRows } from './expected-rows.ts'
+import type { FakeBlock } from './fake-chain.ts'
+import { type FakeNode, startFakeNode } from './fake-node.ts'
+import { type Indexer, startIndexer } from './indexer.ts'
+import { judge, type Verdict } from './judge.ts'
+import type { Lane } from './lane.ts'
+import { createNodeFaults } from './node-faults.ts'
+import { startObserver } from './observer.ts'
+import { type Action, type Moment, makePlan, type Told } from './plan.ts'
+import { readStoredRows } from './read-store.ts'
+import { createWorld, type World, type WorldChain } from './world.ts'
+
+export type SeedResult = Verdict & {
+  seed: number
+  /** Canonical events at the end. */
+  events: number
+  /** Rows in all, with those of lost branches. */
+  rows: number
+  forks: number
+  kills: number
+  databaseRestarts: number
+  /** What was called complete and was not, while it went on. */
+  torn: readonly string[]
+  /** Why the indexer did not come to the end of the chains, if it did not. */
+  stuck: string | undefined
+  tookMs: number
+  /** What the indexer logged. */
+  output: string
+}
+
+const settleMaxMs = 180_000
+const settleBlockMs = 3000
+
+type Scene = {
+  world: World
+  nodes: readonly FakeNode[]
+  indexer: Indexer
+  db: Database
+  lane: Lane
+  counts: { kills: number; databaseRestarts: number }
+}
+
+/** Runs one seed from empty chains to the verdict, on a database of its own. */
+export async function runSeed(seed: number, lane: Lane): Promise<SeedResult> {
+  const startedAtMs = Date.now()
+  const plan = makePlan(seed, { databaseRestarts: lane.restart !== undefined })
+  const world = createWorld(seed)
+  for (const [index, { history }] of plan.chains.entries()) world.chains[index]?.mine(history)
+  const nodes = await Promise.all(
+    world.chains.map(({ chain }, index) =>
+      startFakeNode(chain, createNodeFaults(chain, createRandom(seed * 31 + index))),
+    ),
+  )
+  const name = `sim_${seed}`
+  await lane.dropDatabase(name)
+  const databaseUrl = await lane.createDatabase(name)
+  const db = openDatabase(databaseUrl, { name: 'sim', connectionsMax: 2 })
+  const observer = startObserver(
+    db,
+    world.chains.map(({ chain }) => chain),
+  )
+  const indexer = startIndexer({
+    DATABASE_URL: databaseUrl,
+    TOCSIN_HOME: `${lane.home}/tocsin`,
+    ...Object.fromEntries(
+      world.chains.flatMap(({ chain }, index) => [
+        [`RPC_URL_${chain.id}`, nodes[index]?.rpcUrl ?? ''],
+        [`START_BLOCK_${chain.id}`, '0'],
+        ...(plan.chains[index]?.webSocket ? [[`WS_URL_${chain.id}`, nodes[index]?.wsUrl ?? '']] : []),
+      ]),
+    ),
+  })
+  const scene: Scene = { world, nodes, indexer, db, lane, counts: { kills: 0, databaseRestarts: 0 } }
+  try {
+    for (const { moment, action } of plan.steps) {
+      await waitFor(moment, scene)
+      await act(action, scene)
+    }
+    for (const { faults } of nodes) faults.endAll()
+    const stuck = await settle(scene)
+    await observer.stop()
+    const stored = await readStoredRows(db)
+    const expected = await Promise.all(
+      world.chains.map(({ chain }, index) => readExpectedRows(chain.id, nodes[index]?.truthUrl ?? '')),
+    )
+    const verdict = judge(expected.flat(), stored, observer.seen())
+    return {
+      seed,
+      events: expected.flat().length,
+      rows: stored.length,
+      forks: world.forks(),
+      ...scene.counts,
+      ...verdict,
+      torn: observer.torn(),
+      stuck,
+      tookMs: Date.now() - startedAtMs,
+      output: indexer.output(),
+    }
+  } finally {
+    await observer.stop().catch(() => {})
+    await indexer.stop()
+    await Promise.all(nodes.map((node) => node.close()))
+    await db.end({ timeout: 0 })
+    await lane.dropDatabase(name)
+  }
+}
+
+async function waitFor(moment: Moment, scene: Scene): Promise<void> {
+  switch (moment.kind) {
+    case 'delay':
+      return delay(moment.delayMs)
+    case 'requests':
+      return scene.nodes[moment.chain]?.waitForRequests(moment.count, 1500)
+    case 'caughtUp': {
+      const deadline = Date.now() + moment.timeoutMs
+      while (Date.now() < deadline && !(await hasCaughtUp(scene))) await delay(50)
+    }
+  }
+}
+
+async function act(action: Action, scene: Scene): Promise<void> {
+  switch (action.kind) {
+    case 'mine':
+      for (let mined = 0; mined < action.blocks; mined++) {
+        change(scene, action, (chain) => chain.mine(1))
+        await delay(10)
+      }
+      return
+    case 'fork':
+      return change(scene, action, (chain) => chain.fork(action.fork))
+    case 'flip':
+      return change(scene, action, (chain) => chain.flip(action.flip))
+    case 'fault':
+      return scene.nodes[action.chain]?.faults.begin(action.fault)
+    case 'dropSockets':
+      return scene.nodes[action.chain]?.dropSockets()
+    case 'killPonder':
+      if (await scene.indexer.killPonder()) scene.counts.kills += 1
+      return
+    case 'killRole':
+      if (scene.indexer.killRole()) scene.counts.kills += 1
+      return
+    case 'restartDatabase':
+      await scene.lane.restart?.(action.crash)
+      scene.counts.databaseRestarts += 1
+  }
+}
+
+/** Changes a chain, and tells the subscribers of its node. */
+function change(
+  { world, nodes }: Scene,
+  { chain: index, told }: { chain: number; told: Told },
+  how: (chain: WorldChain) => FakeBlock[] | undefined,
+): void {
+  const chain = world.chains[index]
+  if (chain === undefined) return
+  const blocks = how(chain) ?? []
+  const announced = told === 'all' ? blocks : told === 'last' ? blocks.slice(-1) : []
+  for (const block of announced) nodes[index]?.announce(block)
+}
+
+/** Whether every chain is indexed up to its head, as far as the checkpoints tell. */
+async function hasCaughtUp({ db, world }: Scene): Promise<boolean> {
+  const rows = await db<{ chain_id: number; last_block_number: number; last_block_hash: string | null }[]>`
+    select chain_id, last_block_number, last_block_hash from checkpoints`.catch(() => [])
+  return world.chains.every(({ chain }) => {
+    const head = chain.head()
+    const row = rows.find(({ chain_id }) => chain_id === chain.id)
+    return (
+      row?.last_block_number === head.number &&
+      (row.last_block_hash === null || row.last_block_hash === head.hash)
+    )
+  })
+}
+
+/**
+ * Lets both chains grow until the indexer has reached a head that stands. First above the highest that they ever were: what lies above
+ * a checkpoint is retracted when the new branch has reached its height, not before. Their last blocks hold an event, so that the checkpoint has
+ * the hash of the block: it cannot be one of the same height on another branch.
+ *
+ * @returns why it was given up, if it was.
+ */
+async function settle(scene: Scene): Promise<string | undefined> {
+  const deadline = Date.now() + settleMaxMs
+  for (;;) {
+    for (const index of scene.world.chains.keys()) {
+      change(scene, { chain: index, told: 'last' }, (chain) =>
+        chain.mine(Math.max(chain.highest() - chain.chain.head().number, 0) + 1, true),
+      )
+    }
+    const next = Date.now() + settleBlockMs
+    while (Date.now() < next) {
+      if (await hasCaughtUp(scene)) return undefined
+      await delay(50)
+    }
+    if (Date.now() > deadline) return 'the checkpoints did not reach the heads'
+  }
+}
