@@ -9,17 +9,24 @@ import type { StoredTrigger } from './store/triggers.ts'
 /** A mistake in what was asked for: the key, and what is wrong with it. */
 export type TestProblem = { key: 'event_id' | 'event_type'; message: string }
 
+/** How often the trigger fires, and from when on, are no matter of one event. */
+const noOptions = { from_block: null, warm_up: false, cooldown: null, max_fires: null }
+
 /**
  * The event that a trigger is tested with: a stored one, a sample of a type, or a sample of the type that the trigger waits
  * for. With the evidence of the trigger's conditions, whether they hold or not.
  */
 export async function findTestEvent(
   db: Queryable,
-  trigger: Pick<StoredTrigger, 'id' | 'version' | 'chain_id' | 'registry' | 'active_since' | 'conditions'>,
+  trigger: Pick<
+    StoredTrigger,
+    'id' | 'version' | 'generation' | 'chain_id' | 'registry' | 'active_since' | 'conditions'
+  >,
   wanted: { eventId?: string | undefined; eventType?: EventType | undefined },
 ): Promise<{ event: RegistryEvent; evidence: Evidence[] } | { problem: TestProblem }> {
   const compiled = compileTrigger({
     ...trigger,
+    ...noOptions,
     conditions: trigger.conditions.map((condition, position) => ({ ...condition, position })),
   })
   const { registry, chain_id: chainId } = trigger

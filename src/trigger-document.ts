@@ -8,7 +8,7 @@ import {
   describeUnknownType,
   type Problem,
 } from './conditions/check-conditions.ts'
-import { conditionTypes, findConditionType, operators } from './conditions/condition-types.ts'
+import { conditionTypeNames, isConditionType, operators } from './conditions/condition-types.ts'
 import { flag, integer, pause, strict, text } from './document-schema.ts'
 import { registries } from './event.ts'
 
@@ -18,11 +18,11 @@ const conditionsMax = 50
 const conditionSchema = strict({
   condition_type: z
     .string({ error: 'expected the name of a condition type' })
-    .meta({ enum: Object.keys(conditionTypes) }),
-  field: z.string({ error: 'expected the name of a field' }).optional(),
-  operator: z.string({ error: 'expected an operator' }).meta({ enum: operators }).optional(),
+    .meta({ enum: conditionTypeNames }),
+  field: z.string({ error: 'expected the name of a field' }).nullish(),
+  operator: z.string({ error: 'expected an operator' }).meta({ enum: operators }).nullish(),
   value: z.unknown().optional(),
-  config: strict({}).default({}),
+  config: z.record(z.string(), z.unknown(), { error: 'expected an object' }).default({}),
 })
 
 const actionShape = {
@@ -72,7 +72,7 @@ export type ActionDocument = z.output<typeof actionSchema>
 
 /** A trigger as its owner writes it, checked, with every default filled in. */
 export type TriggerDocument = Omit<z.output<typeof triggerDocumentSchema>, 'conditions'> & {
-  conditions: (Condition & { config: Record<string, never> })[]
+  conditions: Condition[]
 }
 
 /**
@@ -112,7 +112,7 @@ export function parseTriggerDocument(
   if (!registry.success) {
     // What else a condition may say depends on the registry; its type does not.
     for (const [index, shape] of shapes.entries()) {
-      if (shape === undefined || findConditionType(shape.condition_type) !== undefined) continue
+      if (shape === undefined || isConditionType(shape.condition_type)) continue
       problems.push({
         path: ['conditions', index, 'condition_type'],
         message: describeUnknownType(shape.condition_type),
@@ -125,7 +125,7 @@ export function parseTriggerDocument(
 
   if (problems.length > 0 || !parsed.success) return { problems: unique(problems) }
   return {
-    ok: { ...parsed.data, conditions: checked.conditions.map((condition) => ({ ...condition, config: {} })) },
+    ok: { ...parsed.data, conditions: checked.conditions },
   }
 }
 

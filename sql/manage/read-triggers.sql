@@ -1,6 +1,6 @@
 -- The triggers with the ids $1 as documents, in the order of the ids.
 select
-  t.id, t.version, t.name, t.description, t.chain_id, t.registry, t.enabled, t.circuit_breaker, t.is_stateful, t.active_since, t.created_at, t.updated_at,
+  t.id, t.version, t.generation, t.name, t.description, t.chain_id, t.registry, t.enabled, t.circuit_breaker, t.is_stateful, t.active_since, t.created_at, t.updated_at,
   coalesce(
     (
       select json_agg(

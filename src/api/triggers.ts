@@ -28,6 +28,10 @@ const document = {
 const shownOnly: Record<string, object> = {
   id: { type: 'string' },
   version: { type: 'integer', description: 'Counts the changes of the document' },
+  generation: {
+    type: 'integer',
+    description: 'Counts the changes of what the trigger looks at, and its switchings on',
+  },
   is_stateful: { type: 'boolean' },
   active_since: {
     type: 'string',

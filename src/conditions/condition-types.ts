@@ -7,7 +7,8 @@ export const operators = ['=', '!=', '<', '<=', '>', '>=', 'in', 'not_in', 'cont
 
 export type Operator = (typeof operators)[number]
 
-type StatelessType = {
+/** What a condition type looks at, and how it compares. */
+export type StatelessType = {
   /** The default is the first one that an event of the trigger fills. */
   fields: readonly [ConditionField, ...ConditionField[]]
   operators: readonly [Operator, ...Operator[]]
@@ -20,7 +21,7 @@ const text = [...equality, 'contains', 'exists'] as const
 const order = ['<', '<=', '>', '>=', '=', '!='] as const
 
 /**
- * The condition types that need nothing but the event. They differ only in what they look at and how: what a value must
+ * The condition types that need nothing but the event and compare one field. They differ only in what they look at and how: what a value must
  * look like follows from the kind of the field (`eventFields`), what an operator does is the same for all.
  */
 export const conditionTypes = {
@@ -48,9 +49,35 @@ export const conditionTypes = {
   },
 } as const satisfies Record<string, StatelessType>
 
-export type ConditionType = keyof typeof conditionTypes
+export type StatelessConditionType = keyof typeof conditionTypes
 
-/** The table's row for a name, or `undefined` for a name that is not in it. */
-export function findConditionType(name: string): StatelessType | undefined {
-  return Object.hasOwn(conditionTypes, name) ? conditionTypes[name as ConditionType] : undefined
+/** All types, in the order in which a trigger asks them: stateless, expressions, content, stateful. */
+export const conditionTypeNames = [
+  ...(Object.keys(conditionTypes) as StatelessConditionType[]),
+  'expression',
+  'file_fetched',
+  'file_hash',
+  'file_json',
+  'ema_threshold',
+  'distinct_count',
+  'sum_threshold',
+  'change',
+  'sequence',
+  'absence',
+  'rate_limit',
+] as const
+
+export type ConditionType = (typeof conditionTypeNames)[number]
+
+/** The row of a stateless type, or `undefined` for a name that is not in the table. */
+export function findStatelessType(
+  name: string,
+): (StatelessType & { name: StatelessConditionType }) | undefined {
+  if (!Object.hasOwn(conditionTypes, name)) return undefined
+  const known = name as StatelessConditionType
+  return { ...conditionTypes[known], name: known }
+}
+
+export function isConditionType(name: string): name is ConditionType {
+  return (conditionTypeNames as readonly string[]).includes(name)
 }

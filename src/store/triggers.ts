@@ -15,6 +15,8 @@ import { makeSigningSecrets } from './signing-secrets.ts'
 export type StoredTrigger = Omit<TriggerDocument, 'actions' | 'description'> & {
   id: string
   version: number
+  /** Counts the changes of what the trigger looks at, and its switchings on: what it remembers belongs to one generation. */
+  generation: number
   description: string | null
   is_stateful: boolean
   active_since: Date
@@ -51,9 +53,17 @@ const deleteActions = query<never>('manage/delete-actions')
 const selectTriggers = query<StoredTrigger>('manage/read-triggers')
 const selectTriggerIds = query<{ id: string; page_key: string[] }>('manage/list-trigger-ids')
 
-/** All enabled triggers of a chain with their conditions in order: what a matcher compiles. */
-export function readEnabledTriggers(db: Queryable, chainId: number): Promise<TriggerRow[]> {
-  return selectEnabledTriggers(db, [chainId])
+/**
+ * The enabled triggers of a chain with their conditions in order: what a matcher compiles.
+ *
+ * @param ids Only these.
+ */
+export function readEnabledTriggers(
+  db: Queryable,
+  chainId: number,
+  ids?: readonly string[] | undefined,
+): Promise<TriggerRow[]> {
+  return selectEnabledTriggers(db, [chainId, ids])
 }
 
 /** The id of the user with this name, who is made if there is none. */

@@ -292,17 +292,23 @@ describe('triggers', () => {
     expect(rows.find(({ id }) => id === made.id)).toEqual({
       id: made.id,
       version: 1,
+      generation: 1,
       chain_id: 31337,
       registry: 'reputation',
       active_since: new Date(made.active_since),
+      from_block: null,
+      warm_up: false,
+      cooldown: null,
+      max_fires: null,
       conditions: [
-        { position: 0, condition_type: 'tag_equals', field: 'tag2', operator: '=', value: 'b' },
+        { position: 0, condition_type: 'tag_equals', field: 'tag2', operator: '=', value: 'b', config: {} },
         {
           position: 1,
           condition_type: 'agent_id_equals',
           field: 'agent_id',
           operator: '=',
           value: '12345678901234567890',
+          config: {},
         },
       ],
     })

@@ -24,6 +24,7 @@ describe('what is left out', () => {
       field: 'response_uri',
       operator: 'exists',
       value: true,
+      config: {},
     })
   })
 

@@ -11,6 +11,11 @@ function row(eventType: EventType, conditions: ConditionInput[]): TriggerRow {
   return {
     id: 'trigger',
     version: 1,
+    generation: 1,
+    from_block: null,
+    warm_up: false,
+    cooldown: null,
+    max_fires: null,
     chain_id: 31337,
     registry: registryOf(eventType),
     active_since: new Date(0),
@@ -136,13 +141,21 @@ test('the evidence names every condition in order, what it asked for and what it
     ]),
   )
   const event = sampleEvent('NewFeedback', { score: '12.50', client_address: checksummed.toLowerCase() })
-  const score = { position: 0, condition_type: 'score_threshold', field: 'score', operator: '<', value: '70' }
+  const score = {
+    position: 0,
+    condition_type: 'score_threshold',
+    field: 'score',
+    operator: '<',
+    value: '70',
+    config: {},
+  }
   const client = {
     position: 1,
     condition_type: 'client_whitelist',
     field: 'client_address',
     operator: 'in',
     value: [checksummed.toLowerCase()],
+    config: {},
     seen: checksummed.toLowerCase(),
     holds: true,
   }

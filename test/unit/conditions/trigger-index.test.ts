@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { checkConditions } from '../../../src/conditions/check-conditions.ts'
-import { type CompiledTrigger, compileTrigger } from '../../../src/conditions/compile-trigger.ts'
-import { type ConditionType, conditionTypes } from '../../../src/conditions/condition-types.ts'
+import { compileTrigger } from '../../../src/conditions/compile-trigger.ts'
+import type { CompiledTrigger } from '../../../src/conditions/compiled-trigger.ts'
+import { conditionTypes, type StatelessConditionType } from '../../../src/conditions/condition-types.ts'
 import { evaluateTrigger } from '../../../src/conditions/evaluate-trigger.ts'
 import { createTriggerIndex } from '../../../src/conditions/trigger-index.ts'
 import {
@@ -25,7 +26,7 @@ const values: Record<string, readonly string[]> = {
 const allEventTypes = Object.values(eventTypes).flat()
 
 const condition = fc
-  .constantFrom(...(Object.keys(conditionTypes) as ConditionType[]))
+  .constantFrom(...(Object.keys(conditionTypes) as StatelessConditionType[]))
   .chain((condition_type) => {
     const { fields, operators } = conditionTypes[condition_type]
     return fc
@@ -64,6 +65,11 @@ const trigger = fc
     return compileTrigger({
       id: JSON.stringify({ chain_id, registry, kept }),
       version: 1,
+      generation: 1,
+      from_block: null,
+      warm_up: false,
+      cooldown: null,
+      max_fires: null,
       chain_id,
       registry,
       active_since: new Date(0),
@@ -127,6 +133,11 @@ test('a trigger for one agent is a candidate for that agent only', () => {
     compileTrigger({
       id,
       version: 1,
+      generation: 1,
+      from_block: null,
+      warm_up: false,
+      cooldown: null,
+      max_fires: null,
       chain_id: 31337,
       registry: 'reputation',
       active_since: new Date(0),
