@@ -161,6 +161,21 @@ alter table deliveries
   add column retracted   boolean not null default false,
   -- Of a retraction and a reinstatement: the delivery that they are about.
   add column original_id uuid references deliveries (id) on delete cascade;
+
+-- What a delivery of a match in this block has to wait for, by its finality: nothing if that is there.
+create function waits(finality jsonb, block_number bigint, head bigint, finalized bigint,
+  out waits_on text, out waits_for bigint) language sql immutable as $$
+  select
+    case when wanted.number > wanted.reached then wanted.what end,
+    case when wanted.number > wanted.reached then wanted.number end
+  from (
+    select
+      case when finality = '"finalized"' then 'finalized' else 'head' end as what,
+      block_number + coalesce((finality ->> 'confirmations')::bigint, 0) as number,
+      case when finality = '"finalized"' then finalized else head end as reached
+  ) wanted
+$$;
+
 create index deliveries_waiting on deliveries (chain_id, waits_on, waits_for) where waits_on is not null;
 create index deliveries_original on deliveries (original_id) where original_id is not null;
 
@@ -313,6 +328,7 @@ end $$;
 alter table checkpoints drop column last_block_time;
 drop index deliveries_original;
 drop index deliveries_waiting;
+drop function waits(jsonb, bigint, bigint, bigint);
 delete from deliveries where kind in ('retraction', 'reinstatement');
 update deliveries set due_at = now() where due_at is null;
 alter table deliveries

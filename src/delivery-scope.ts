@@ -2,8 +2,13 @@ import { knownChains } from './chains.ts'
 import type { RegistryEvent } from './event.ts'
 import { chainDisplays } from './explorers.ts'
 
-/** Why a delivery is made: a trigger fired, its owner tests it, or its owner has to hear about its other actions. */
-export type DeliveryKind = 'match' | 'test' | 'alert'
+/** Why a delivery is made: a trigger fired, its owner tests it, has to hear about its other actions, or that an event left the chain or came back. */
+export type DeliveryKind = 'match' | 'test' | 'alert' | 'retraction' | 'reinstatement'
+
+export type MatchKind = 'event' | 'absence' | 'digest'
+
+/** `original_id`: of a retraction or a reinstatement, the delivery that it is about; null otherwise. */
+type DeliveryFacts = { id: string; attempt: number; kind: DeliveryKind; original_id: string | null }
 
 /** The event as templates and receivers see it: plain JSON, its time as ISO text in UTC. */
 export type ScopeEvent = Omit<RegistryEvent, 'block_time'> & { block_time: string }
@@ -12,8 +17,8 @@ export type ScopeEvent = Omit<RegistryEvent, 'block_time'> & { block_time: strin
 export type DeliveryScope = {
   event: ScopeEvent
   trigger: { id: string; name: string; version: number }
-  /** The evidence of every condition, in order. */
-  match: { evidence: unknown }
+  /** Whether it fired for the event, for the want of another, or as a digest; with the evidence of every condition, in order. */
+  match: { kind: MatchKind; evidence: unknown }
   /** What the stateful conditions had in mind: their `state`, by condition type (the first of a type) and by position. */
   state: Readonly<Record<string, unknown>>
   /** `currency` and `explorer` are null for a local chain and for one that is not known. */
@@ -21,7 +26,7 @@ export type DeliveryScope = {
   /** Pages of the block explorer; null where the chain has none, so that a template with links works for every chain. */
   links: { transaction: string | null; block: string | null; agent: string | null; contract: string | null }
   /** `attempt` is 1 for the first; a body that uses it is not the same for every attempt. */
-  delivery: { id: string; attempt: number; kind: DeliveryKind }
+  delivery: DeliveryFacts
   /** The owner asked for this delivery to see whether it works. */
   test: boolean
   /** The file that an action has fetched and verified. */
@@ -34,8 +39,9 @@ export type DeliveryParts = {
   /** As it is stored, or as JSON made of that. */
   event: RegistryEvent | ScopeEvent
   trigger: { id: string; name: string; version: number }
+  match_kind?: MatchKind | undefined
   evidence: unknown
-  delivery: { id: string; attempt: number; kind: DeliveryKind }
+  delivery: Omit<DeliveryFacts, 'original_id'> & { original_id?: string | null | undefined }
   file?: Readonly<Record<string, unknown>> | undefined
   alert?: Readonly<Record<string, unknown>> | undefined
 }
@@ -48,11 +54,11 @@ export function buildDeliveryScope(parts: DeliveryParts): DeliveryScope {
   const scope: DeliveryScope = {
     event: { ...event, block_time: typeof time === 'string' ? time : time.toISOString() },
     trigger,
-    match: { evidence },
+    match: { kind: parts.match_kind ?? 'event', evidence },
     state: statesOf(evidence),
     chain: chain.shown,
     links: linksOf(event, chain),
-    delivery,
+    delivery: { ...delivery, original_id: delivery.original_id ?? null },
     test: delivery.kind === 'test',
   }
   if (parts.file !== undefined) scope.file = parts.file

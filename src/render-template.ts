@@ -1,4 +1,4 @@
-import type { DeliveryScope } from './delivery-scope.ts'
+import type { DeliveryKind, DeliveryScope } from './delivery-scope.ts'
 import { describeTemplateError, TemplateError } from './templates/describe-template-error.ts'
 import { type Budget, createEmitter, type Emitter, type Escape } from './templates/emitters.ts'
 import { type Run, startRun } from './templates/engine.ts'
@@ -127,15 +127,24 @@ function renderTo(text: string, { run, scope }: Rendering, emitter: Emitter, pat
   }
 }
 
+const payloadTypes: Record<DeliveryKind, string> = {
+  match: 'trigger.matched',
+  test: 'trigger.matched',
+  alert: 'trigger.alert',
+  retraction: 'trigger.retracted',
+  reinstatement: 'trigger.reinstated',
+}
+
 function defaultPayload({ event, trigger, match, delivery, test, alert }: DeliveryScope) {
   return {
-    type: alert === undefined ? 'trigger.matched' : 'trigger.alert',
+    type: payloadTypes[delivery.kind],
     version: 1,
     delivery_id: delivery.id,
+    ...(delivery.original_id === null ? {} : { original_delivery_id: delivery.original_id }),
     ...(test ? { test } : {}),
     trigger: { id: trigger.id, name: trigger.name, version: trigger.version },
     event,
-    match: { evidence: match.evidence },
+    match: { kind: match.kind, evidence: match.evidence },
     ...(alert === undefined ? {} : { alert }),
   }
 }

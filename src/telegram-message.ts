@@ -51,6 +51,7 @@ export function defaultMessage(scope: DeliveryScope, parseMode: ParseMode): stri
     return !unsaid.has(field) && value !== null && value !== '' && !/^0x0{64}$/.test(String(value))
   })
   const lines = [
+    ...introductionOf(scope).map(text),
     `${scope.test ? text('Test: ') : ''}${bold(trigger.name)}`,
     `${text('Agent ')}${code(event.agent_id ?? '')}${text(` ${headlines[event.event_type]} on ${chain.name}`)}`,
     ...fields.map(
@@ -59,6 +60,16 @@ export function defaultMessage(scope: DeliveryScope, parseMode: ParseMode): stri
     text(`block ${event.block_number}, ${event.block_time.slice(0, 19).replace('T', ' ')} UTC`),
   ]
   return lines.join('\n').toWellFormed()
+}
+
+/** What has become of a message that the chat has got before. */
+function introductionOf({ delivery, event }: DeliveryScope): string[] {
+  const about = `block ${event.block_number} (a reorganisation of the chain)`
+  if (delivery.kind === 'retraction')
+    return [`Taken back: this is no longer on the chain, which lost ${about}.`]
+  if (delivery.kind === 'reinstatement')
+    return [`It stands after all: this is on the chain again, in ${about}.`]
+  return []
 }
 
 function shorten(value: string): string {

@@ -83,8 +83,14 @@ export function createDeliverer({ db, log, tools, workerId, signal }: DeliverCon
     return buildDeliveryScope({
       event,
       trigger: { id, name, version },
+      match_kind: delivery.match_kind ?? undefined,
       evidence: delivery.evidence ?? delivery.payload?.evidence,
-      delivery: { id: delivery.id, attempt: delivery.attempts, kind: delivery.kind },
+      delivery: {
+        id: delivery.id,
+        attempt: delivery.attempts,
+        kind: delivery.kind,
+        original_id: delivery.original_id,
+      },
       alert: delivery.payload?.alert as Record<string, unknown> | undefined,
     })
   }

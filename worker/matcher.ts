@@ -37,7 +37,9 @@ export async function runMatcher(common: { db: Database; log: Log; shutdown: Shu
     (payload) => take(Number(payload)),
     () => void takeAll().catch(() => {}),
   )
-  await db.listen('trigger_changed', (payload) => loops.get(Number(payload))?.wake.wake())
+  const wake = (payload: string) => loops.get(Number(payload))?.wake.wake()
+  await db.listen('trigger_changed', wake)
+  await db.listen('file_ready', wake)
   const poll = setInterval(() => void takeAll().catch(() => {}), pollMs)
 
   shutdown.add(async () => {
@@ -57,15 +59,12 @@ async function matchChain(
   while (!shutdown.signal.aborted) {
     try {
       const step = await matchStep(db, chainId, cache, { eventsMax })
-      if (step.cache !== cache) {
-        for (const unusable of step.cache?.unusable ?? [])
-          log.error(unusable, 'a trigger cannot be evaluated')
-      }
+      for (const paused of step.paused) log.error(paused, 'a trigger cannot be evaluated; it is paused')
       cache = step.cache
       failures = 0
-      if (step.events > 0) {
-        const { events, matches, deliveries } = step
-        log.debug({ chain_id: chainId, events, matches, deliveries }, 'matched')
+      if (step.events > 0 || step.retracted > 0) {
+        const { events, matches, deliveries, retracted } = step
+        log.debug({ chain_id: chainId, events, matches, deliveries, retracted }, 'matched')
       }
       if (step.outcome !== 'more') await wake.wait(pollMs, shutdown.signal)
     } catch (error) {

@@ -8,10 +8,10 @@ with claimed as (
   returning d.*
 )
 select
-  c.id, c.attempts, c.attempts_before, c.kind, c.batch_id, c.trigger_id, c.event_id, c.block_time, c.action_type, c.payload,
+  c.id, c.attempts, c.attempts_before, c.kind, c.batch_id, c.trigger_id, c.event_id, c.block_time, c.action_type, c.payload, c.original_id,
   a.config, a.id as action_id,
   t.id as live_trigger_id, t.name as trigger_name, coalesce(m.trigger_version, t.version) as trigger_version, t.user_id,
-  m.evidence,
+  m.kind as match_kind, m.evidence,
   x.id as destination_id, x.address, x.secrets_revision
 from claimed c
 left join matches m on m.id = c.match_id

@@ -68,7 +68,7 @@ members as (
     select d.id
     from deliveries d
     where l.batch_id is null and d.destination_id = l.destination_id and d.state = 'pending' and d.action_id = l.action_id
-      and d.batch_id is null and d.kind = 'match' and d.id <> l.id
+      and d.batch_id is null and d.kind = 'match' and d.id <> l.id and d.due_at is not null
     order by d.due_at
     limit l.batch_max - 1
   ) d

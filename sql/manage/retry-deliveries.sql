@@ -17,7 +17,7 @@ with chosen as (
 ),
 retried as (
   update deliveries d
-  set state = 'pending', due_at = now(), attempts_before = d.attempts, finished_at = null, error_message = null,
+  set state = 'pending', due_at = now(), waits_on = null, waits_for = null, retracted = false, attempts_before = d.attempts, finished_at = null, error_message = null,
     batch_id = null, destination_id = coalesce(chosen.current_destination, d.destination_id)
   from chosen
   where d.id = chosen.id

@@ -49,9 +49,9 @@ const time = z.iso.datetime()
 const deliverySchema = z.object({
   id: z.guid(),
   kind: z.enum(deliveryKinds).openapi({
-    description: 'match: a trigger fired; test: its owner asked for it; alert: about its other actions',
+    description: 'match: a trigger fired; test: its owner asked for it; alert: about its other actions; retraction: the event of a delivery left the chain; reinstatement: it is back',
   }),
-  match_id: z.int().nullable().openapi({ description: 'null unless the kind is match' }),
+  match_id: z.int().nullable().openapi({ description: 'null if the kind is test or alert' }),
   trigger_id: z.string().nullable().openapi({ description: 'null: the trigger was deleted' }),
   action_id: z.int().nullable().openapi({ description: 'null: the action was deleted' }),
   occurrence: z.string(),
@@ -64,7 +64,14 @@ const deliverySchema = z.object({
   priority: z.int(),
   state: z.enum(deliveryStates),
   attempts: z.int().openapi({ description: 'How many have begun' }),
-  due_at: time,
+  due_at: time.nullable().openapi({ description: 'null: it waits for a block' }),
+  waits_on: z.enum(['head', 'finalized']).nullable().openapi({
+    description: 'Whether it waits for block `waits_for` of its chain to be there, or to be final',
+  }),
+  waits_for: z.int().nullable(),
+  original_id: z.guid().nullable().openapi({
+    description: 'Of a retraction or a reinstatement: the delivery that it is about',
+  }),
   enqueued_at: time.nullable(),
   started_at: time.nullable(),
   finished_at: time.nullable(),

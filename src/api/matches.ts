@@ -19,13 +19,27 @@ const matchSchema = z.object({
     z.object({
       position: z.int(),
       condition_type: z.string(),
-      field: z.string(),
-      operator: z.string(),
-      value: z.union([z.string(), z.boolean(), z.array(z.string())]),
-      seen: z.union([z.string(), z.number(), z.null()]),
+      field: z.string().nullable(),
+      operator: z.string().nullable(),
+      value: z.union([z.string(), z.boolean(), z.array(z.string()), z.null()]),
+      config: z.record(z.string(), z.unknown()).optional(),
+      seen: z.union([z.string(), z.number(), z.boolean(), z.null()]),
       holds: z.boolean(),
+      scope: z.string().optional().openapi({ description: 'Of a stateful condition: whose state it is' }),
+      state_before: z.record(z.string(), z.unknown()).optional(),
+      state: z.record(z.string(), z.unknown()).optional(),
+      held_back: z.record(z.string(), z.unknown()).optional(),
     }),
   ),
+  kind: z.enum(['event', 'absence', 'digest']),
+  status: z.enum(['standing', 'retracted']).openapi({
+    description:
+      'retracted: its event left the canonical chain, or what came before it changed so that it does not fire',
+  }),
+  retractions: z.int(),
+  history: z
+    .array(z.object({ event_id: z.string(), evidence: z.unknown(), at: z.string() }))
+    .openapi({ description: 'What it was decided by before a fork changed that, the oldest first' }),
   created_at: z.iso.datetime(),
 })
 

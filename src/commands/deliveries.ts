@@ -38,7 +38,7 @@ export function listCommand(
         row.id,
         row.state,
         String(row.attempts),
-        formatTime(row.finished_at ?? row.due_at),
+        whenOf(row),
         row.destination ?? '–',
         row.error_message ?? '',
       ]),
@@ -63,7 +63,7 @@ export function showCommand(id: string, options: Options): Promise<void> {
         ['trigger', row.trigger_id ?? '(deleted)'],
         ['event', row.event_id],
         ['made', formatTime(row.created_at)],
-        row.finished_at === null ? ['due', formatTime(row.due_at)] : ['ended', formatTime(row.finished_at)],
+        [row.finished_at === null ? 'due' : 'ended', whenOf(row)],
       ],
     )
     const attempts = formatTable(
@@ -137,4 +137,11 @@ function changedOf(id: string, change: Change | undefined): DeliveryRow {
 function httpStatusOf({ response_data }: ResultRow): string {
   const { status } = (response_data ?? {}) as { status?: unknown }
   return typeof status === 'number' ? String(status) : '–'
+}
+
+/** When it ended, or will be due. */
+function whenOf({ finished_at, due_at, waits_on, waits_for }: DeliveryRow): string {
+  const time = finished_at ?? due_at
+  if (time !== null) return formatTime(time)
+  return `${waits_on === 'finalized' ? 'when final: ' : 'at '}block ${waits_for}`
 }

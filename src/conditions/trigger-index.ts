@@ -1,45 +1,175 @@
-import type { EventType, RegistryEvent } from '../event.ts'
-import type { CompiledTrigger } from './compile-trigger.ts'
-import { normalizeDecimal } from './decimal.ts'
+import type { EventField, EventType, RegistryEvent } from '../event.ts'
+import type { CompiledTrigger } from './compiled-trigger.ts'
+import { type Key, listKeys, readKey } from './index/list-keys.ts'
+import { createRangeList, type RangeList } from './index/range-list.ts'
+import { roundOutward } from './index/round-outward.ts'
 
 export type TriggerIndex = {
-  /** The triggers that may fire for the event: all that do, and few that do not. */
+  /** Adds the trigger, in the place of the one of the same id. */
+  put(trigger: CompiledTrigger): void
+  remove(id: string): void
+  /** The triggers whose stateless conditions may hold for the event: all for which they do, and few for which they do not. */
   candidates(event: RegistryEvent): readonly CompiledTrigger[]
+  readonly size: number
 }
 
-type Bucket = { anyAgent: CompiledTrigger[]; byAgent: Map<string, CompiledTrigger[]> }
+/** Few triggers are a list. More are split, each by the next of its keys; a trigger that has no more is one of the rest. */
+type Node = readonly CompiledTrigger[] | Split
+
+/** A trigger on its way into the tree, or out of it. All the places where it is alone share one list. */
+type Entry = { trigger: CompiledTrigger; keys: readonly Key[]; alone: readonly [CompiledTrigger] }
+
+type Split = {
+  equals: { field: EventField; nodes: Map<string, Node> }[]
+  ranges: { field: EventField; nodes: RangeList<Node> }[]
+  rest: Set<CompiledTrigger>
+}
+
+/** To ask so many costs about as much as to look into one more map. */
+const listMax = 8
 
 const none: readonly CompiledTrigger[] = []
 
-/** Sorts triggers by chain and event type, then by agent, so that an event meets only those that ask for the like of it. */
-export function createTriggerIndex(triggers: readonly CompiledTrigger[]): TriggerIndex {
-  const buckets = new Map<string, Bucket>()
+/**
+ * Finds the triggers that an event concerns without looking at the others: by chain, event type (which has one registry), then the
+ * most selective equality, the next one where many have that in common, and at last thresholds. It is a tree in which a trigger's
+ * place depends on nothing but its own conditions, so it is found again when the trigger goes.
+ */
+export function createTriggerIndex(triggers: readonly CompiledTrigger[] = []): TriggerIndex {
+  const byId = new Map<string, CompiledTrigger>()
+  const chains = new Map<number, Map<EventType, Node>>()
 
-  for (const trigger of triggers) {
+  function put(trigger: CompiledTrigger) {
+    remove(trigger.id)
+    byId.set(trigger.id, trigger)
+    const types = chains.get(trigger.chain_id) ?? new Map<EventType, Node>()
+    chains.set(trigger.chain_id, types)
+    const entry = entryOf(trigger)
+    if (entry === undefined) return
+    for (const eventType of trigger.eventTypes) types.set(eventType, add(types.get(eventType), entry, 0))
+  }
+
+  function remove(id: string) {
+    const trigger = byId.get(id)
+    if (trigger === undefined) return
+    byId.delete(id)
+    const types = chains.get(trigger.chain_id)
+    const entry = entryOf(trigger)
+    if (types === undefined || entry === undefined) return
     for (const eventType of trigger.eventTypes) {
-      const key = keyOf(trigger.chain_id, eventType)
-      const bucket: Bucket = buckets.get(key) ?? { anyAgent: [], byAgent: new Map() }
-      buckets.set(key, bucket)
-      if (trigger.agentIds === undefined) bucket.anyAgent.push(trigger)
-      for (const agentId of trigger.agentIds ?? []) {
-        const list = bucket.byAgent.get(agentId)
-        if (list === undefined) bucket.byAgent.set(agentId, [trigger])
-        else list.push(trigger)
-      }
+      const left = drop(types.get(eventType), entry, 0)
+      if (left === undefined) types.delete(eventType)
+      else types.set(eventType, left)
     }
   }
 
+  for (const trigger of triggers) put(trigger)
+
   return {
+    put,
+    remove,
     candidates(event) {
-      const bucket = buckets.get(keyOf(event.chain_id, event.event_type))
-      if (bucket === undefined) return none
-      const own = bucket.byAgent.get(normalizeDecimal(event.agent_id ?? '') ?? '')
-      return own === undefined ? bucket.anyAgent : [...own, ...bucket.anyAgent]
+      const node = chains.get(event.chain_id)?.get(event.event_type)
+      if (node === undefined) return none
+      if (isList(node)) return node
+      const found: CompiledTrigger[] = []
+      collect(node, event, found)
+      return found
+    },
+    get size() {
+      return byId.size
     },
   }
 }
 
-/** An event type belongs to one registry, so the registry need not be part of the key. */
-function keyOf(chainId: number, eventType: EventType): string {
-  return `${chainId} ${eventType}`
+function collect(node: Node, event: RegistryEvent, found: CompiledTrigger[]) {
+  if (isList(node)) {
+    for (const trigger of node) found.push(trigger)
+    return
+  }
+  for (const { field, nodes } of node.equals) {
+    const value = readKey(event, field)
+    const next = value === undefined ? undefined : nodes.get(value)
+    if (next !== undefined) collect(next, event, found)
+  }
+  for (const { field, nodes } of node.ranges) {
+    const seen = event[field]
+    if (seen !== null) nodes.visit(roundOutward(String(seen)), (next) => collect(next, event, found))
+  }
+  for (const trigger of node.rest) found.push(trigger)
+}
+
+/** @returns what stands in the place of the node from now on. */
+function add(node: Node | undefined, entry: Entry, depth: number): Node {
+  if (node === undefined) return entry.alone
+  if (isList(node)) {
+    // A copy has no room to spare, which most lists would never use.
+    if (node.length < listMax) return [...node, entry.trigger]
+    const split: Split = { equals: [], ranges: [], rest: new Set() }
+    for (const trigger of node) {
+      const other = entryOf(trigger)
+      if (other !== undefined) addToSplit(split, other, depth)
+    }
+    addToSplit(split, entry, depth)
+    return split
+  }
+  addToSplit(node, entry, depth)
+  return node
+}
+
+function addToSplit(split: Split, entry: Entry, depth: number) {
+  const key = entry.keys[depth]
+  if (key === undefined) {
+    split.rest.add(entry.trigger)
+  } else if (key.kind === 'equals') {
+    const nodes = split.equals.find(({ field }) => field === key.field)?.nodes ?? new Map<string, Node>()
+    if (nodes.size === 0) split.equals.push({ field: key.field, nodes })
+    for (const value of key.values) nodes.set(value, add(nodes.get(value), entry, depth + 1))
+  } else {
+    const nodes = split.ranges.find(({ field }) => field === key.field)?.nodes ?? createRangeList<Node>()
+    if (nodes.size === 0) split.ranges.push({ field: key.field, nodes })
+    nodes.set(key.range, add(nodes.get(key.range), entry, depth + 1))
+  }
+}
+
+/** @returns what stands in the place of the node from now on; `undefined`: nothing is left. */
+function drop(node: Node | undefined, entry: Entry, depth: number): Node | undefined {
+  if (node === undefined) return undefined
+  if (isList(node)) {
+    const left = node.filter((trigger) => trigger !== entry.trigger)
+    return left.length === 0 ? undefined : left
+  }
+  dropFromSplit(node, entry, depth)
+  return node.equals.length === 0 && node.ranges.length === 0 && node.rest.size === 0 ? undefined : node
+}
+
+function dropFromSplit(split: Split, entry: Entry, depth: number) {
+  const key = entry.keys[depth]
+  if (key === undefined) {
+    split.rest.delete(entry.trigger)
+  } else if (key.kind === 'equals') {
+    const nodes = split.equals.find(({ field }) => field === key.field)?.nodes
+    for (const value of key.values) {
+      const left = drop(nodes?.get(value), entry, depth + 1)
+      if (left === undefined) nodes?.delete(value)
+      else nodes?.set(value, left)
+    }
+    if (nodes?.size === 0) split.equals = split.equals.filter(({ field }) => field !== key.field)
+  } else {
+    const nodes = split.ranges.find(({ field }) => field === key.field)?.nodes
+    const left = drop(nodes?.get(key.range), entry, depth + 1)
+    if (left === undefined) nodes?.delete(key.range)
+    else nodes?.set(key.range, left)
+    if (nodes?.size === 0) split.ranges = split.ranges.filter(({ field }) => field !== key.field)
+  }
+}
+
+/** `undefined`: no event can be its match. */
+function entryOf(trigger: CompiledTrigger): Entry | undefined {
+  const keys = listKeys(trigger)
+  return keys && { trigger, keys, alone: [trigger] }
+}
+
+function isList(node: Node): node is readonly CompiledTrigger[] {
+  return Array.isArray(node)
 }

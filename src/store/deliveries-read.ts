@@ -1,4 +1,5 @@
 import type { Queryable } from '../db.ts'
+import type { MatchKind } from '../delivery-scope.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
 import { query } from './query.ts'
 
@@ -13,7 +14,7 @@ export const deliveryStates = [
 ] as const
 
 /** Why there is a delivery: a trigger fired, its owner tests it, or its owner has to hear about its other actions. */
-export const deliveryKinds = ['match', 'test', 'alert'] as const
+export const deliveryKinds = ['match', 'test', 'alert', 'retraction', 'reinstatement'] as const
 
 export const resultStatuses = ['success', 'failed', 'retrying'] as const
 
@@ -29,13 +30,19 @@ export type MatchRow = {
   block_number: number
   block_time: Date
   evidence: unknown
+  kind: MatchKind
+  status: 'standing' | 'retracted'
+  /** How often it was retracted. */
+  retractions: number
+  /** What it was decided by before a fork changed that, the oldest first. */
+  history: unknown
   created_at: Date
 }
 
 export type DeliveryRow = {
   id: string
   kind: (typeof deliveryKinds)[number]
-  /** null unless its kind is `match` */
+  /** null if its kind is `test` or `alert` */
   match_id: number | null
   trigger_id: string | null
   action_id: number | null
@@ -48,7 +55,13 @@ export type DeliveryRow = {
   priority: number
   state: (typeof deliveryStates)[number]
   attempts: number
-  due_at: Date
+  /** null: it waits for a block. */
+  due_at: Date | null
+  /** Whether it waits for a block to be there (`head`) or to be final, and for which. */
+  waits_on: 'head' | 'finalized' | null
+  waits_for: number | null
+  /** Of a retraction or a reinstatement: the delivery that it is about. */
+  original_id: string | null
   enqueued_at: Date | null
   started_at: Date | null
   finished_at: Date | null

@@ -1,3 +1,4 @@
+import type { DeliveryKind, MatchKind } from '../delivery-scope.ts'
 import type { RegistryEvent } from '../event.ts'
 import { query } from './query.ts'
 
@@ -8,7 +9,9 @@ export type ClaimedDelivery = {
   attempts: number
   /** How many of the attempts came before the present schedule: not 0 once somebody retried the delivery by hand. */
   attempts_before: number
-  kind: 'match' | 'test' | 'alert'
+  kind: DeliveryKind
+  /** Of a retraction or a reinstatement: the delivery that it is about. */
+  original_id: string | null
   /** Deliveries that go in one call share it: the id of the first of them. */
   batch_id: string | null
   /** For a test the event, for an alert what it says. */
@@ -23,6 +26,7 @@ export type ClaimedDelivery = {
   trigger_name: string | null
   trigger_version: number | null
   user_id: string | null
+  match_kind: MatchKind | null
   evidence: unknown
   destination_id: number | null
   address: string | null

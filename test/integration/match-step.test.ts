@@ -140,7 +140,7 @@ describe('matchStep', () => {
     expect((await matchStep(db, chainId, third.cache, { eventsMax: 10 })).matches).toBe(1)
   })
 
-  it('goes on with the others when a stored trigger cannot be evaluated, and names it', async () => {
+  it('goes on with the others when a stored trigger cannot be evaluated: it is paused, and its owner is told', async () => {
     const broken = await insertTrigger(db, {
       conditions: [{ condition_type: 'no_such_type', field: 'score', operator: '<', value: '1' }],
     })
@@ -148,9 +148,13 @@ describe('matchStep', () => {
     await insertEvents(db, [feedback(1)], { chainId, lastBlock: 1 })
     const step = await matchStep(db, chainId, undefined, { eventsMax: 10 })
     expect(step.matches).toBe(1)
-    expect(step.cache?.unusable).toEqual([
-      { trigger_id: broken, reason: expect.stringContaining('no_such_type') },
+    expect(step.paused).toEqual([
+      { trigger_id: broken, version: 1, reason: expect.stringContaining('no_such_type') },
     ])
+    const [trigger] = await db`select enabled, paused_reason from triggers where id = ${broken}`
+    expect(trigger).toEqual({ enabled: false, paused_reason: expect.stringContaining('no_such_type') })
+    const alerts = await db`select kind, message from alerts`
+    expect(alerts).toEqual([{ kind: 'trigger_paused', message: expect.stringContaining('no_such_type') }])
   })
 
   it('lets one matcher at a time work on a chain', async () => {

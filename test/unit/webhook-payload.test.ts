@@ -25,6 +25,7 @@ const scopeOf = (type: EventType, parts: Partial<DeliveryParts> = {}) =>
         field: 'agent_id',
         operator: 'in',
         value: ['7'],
+        config: {},
         seen: '7',
         holds: true,
       },
@@ -57,7 +58,17 @@ describe('docs/webhook-payload.schema.json', () => {
     const payloads = [
       matched(type),
       JSON.parse(renderBody(undefined, scopeOf(type, { delivery: test }))),
-      JSON.parse(renderBody(undefined, scopeOf(type, { alert, evidence: null }))),
+      JSON.parse(
+        renderBody(
+          undefined,
+          scopeOf(type, { alert, evidence: null, delivery: { id, attempt: 1, kind: 'alert' } }),
+        ),
+      ),
+      ...(['retraction', 'reinstatement'] as const).map((kind) =>
+        JSON.parse(
+          renderBody(undefined, scopeOf(type, { delivery: { id, attempt: 1, kind, original_id: id } })),
+        ),
+      ),
       JSON.parse(renderBatch(id, [scopeOf(type), scopeOf(type)])),
     ]
     expect(payloads.map((payload) => [validate(payload), validate.errors])).toEqual(
@@ -72,7 +83,8 @@ describe('docs/webhook-payload.schema.json', () => {
       (path) =>
         !(path.includes('args') && path.at(-1) !== 'args') &&
         !path.includes('value') &&
-        path.at(-1) !== 'seen',
+        path.at(-1) !== 'seen' &&
+        !path.includes('config'),
     )
     expect(paths.length).toBeGreaterThan(45)
     for (const path of paths) {
@@ -106,7 +118,13 @@ describe('docs/webhook-payload.schema.json', () => {
       const payload = matched(type)
       expect(known('matched')).toEqual(expect.arrayContaining(Object.keys(payload)))
       expect(known('event').sort()).toEqual(Object.keys(payload.event).sort())
-      expect(known('evidence')).toEqual(Object.keys(payload.match.evidence[0]))
+      expect(known('evidence')).toEqual([
+        ...Object.keys(payload.match.evidence[0]),
+        'scope',
+        'state_before',
+        'state',
+        'held_back',
+      ])
       expect(known('trigger')).toEqual(Object.keys(payload.trigger))
     }
   })

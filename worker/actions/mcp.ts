@@ -65,7 +65,7 @@ async function run(
     toolName: config.tool_name,
     arguments: argumentsOf(config, file === undefined ? scope : { ...scope, file }),
     // The same for every attempt, so that a server can drop a repeat.
-    meta: { 'tocsin/delivery-id': scope.delivery.id, ...(scope.test ? { 'tocsin/test': true } : {}) },
+    meta: metaOf(scope),
   }
   const about = {
     // Queries are where some servers have their keys.
@@ -96,6 +96,16 @@ async function run(
       clean,
     })
     return { response: Object.keys(response).length === 0 ? {} : { ...about, ...response }, error: failure }
+  }
+}
+
+function metaOf({ delivery, test }: DeliveryScope): Record<string, unknown> {
+  return {
+    'tocsin/delivery-id': delivery.id,
+    ...(test ? { 'tocsin/test': true } : {}),
+    ...(delivery.original_id === null
+      ? {}
+      : { 'tocsin/kind': delivery.kind, 'tocsin/original-delivery-id': delivery.original_id }),
   }
 }
 

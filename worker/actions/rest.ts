@@ -82,8 +82,9 @@ function makeBody(
   batch: RestBatch | undefined,
 ): string {
   if (batch !== undefined) return renderBatch(batch.id, batch.scopes)
-  // A template is about a match.
-  return renderBody(scope.alert === undefined ? body_template : undefined, scope, { contentType })
+  // A template is about a match: what it says would be said once more of an event that is gone.
+  const isMatch = scope.delivery.kind === 'match' || scope.delivery.kind === 'test'
+  return renderBody(isMatch ? body_template : undefined, scope, { contentType })
 }
 
 function errorOf({ status, headers }: HttpResponse): PermanentError | RetryableError | undefined {

@@ -25,8 +25,10 @@ export function makeParts(config: TelegramActionConfig, scope: DeliveryScope): P
     return splitParts({ text: String(scope.alert.message), entities: [] })
   }
   const { parse_mode: mode, message_template: template } = config
+  // A template is about a match: what it says would be said once more of an event that is gone.
+  const isMatch = scope.delivery.kind === 'match' || scope.delivery.kind === 'test'
   const markup =
-    template === undefined
+    template === undefined || !isMatch
       ? defaultMessage(scope, mode)
       : renderText(template, scope, { escape: escapeOf[mode], path: 'message_template' })
   if (mode === 'plain') return splitParts({ text: markup, entities: [] })
