@@ -38,9 +38,9 @@ export async function readExpectedRows(chainId: number, url: string): Promise<Ex
   })
 }
 
-/** The columns that follow from a log alone, in one text; equal rows give equal texts. */
-export function contentOf(row: RegistryEventRow): string {
-  return canonicalize(row) ?? ''
+/** The columns that follow from a log alone; equal values give equal texts. */
+export function contentOf(row: RegistryEventRow): Record<string, string> {
+  return Object.fromEntries(Object.entries(row).map(([column, value]) => [column, canonicalize(value) ?? '']))
 }
 
 /** Where a log stands, as our decoder wants to know it. */

@@ -3,8 +3,8 @@ export type ExpectedRow = {
   chainId: number
   blockHash: string
   logIndex: number
-  /** All columns that follow from the log, as text that can be compared. */
-  content: string
+  /** All columns that follow from the log, each as text that can be compared. */
+  content: Readonly<Record<string, string>>
 }
 
 /** A row of `events`. */
@@ -75,7 +75,7 @@ export function judge(
       list.push(rows[0]?.id ?? keyOf(log))
       continue
     }
-    if (row.content !== log.content) verdict.wrong.push(`${row.id}: ${row.content} instead of ${log.content}`)
+    if (describeDifference(row, log) !== '') verdict.wrong.push(`${row.id}: ${describeDifference(row, log)}`)
     const before = newest.get(log.chainId) ?? 0
     if (row.seq <= before) verdict.outOfOrder.push(`${row.id} has seq ${row.seq} after ${before}`)
     newest.set(log.chainId, Math.max(row.seq, before))
@@ -96,6 +96,13 @@ export function judge(
 
 function keyOf({ chainId, blockHash, logIndex }: ExpectedRow): string {
   return `${chainId} ${blockHash} ${logIndex}`
+}
+
+function describeDifference({ content: found }: ExpectedRow, { content: wanted }: ExpectedRow): string {
+  return [...new Set([...Object.keys(found), ...Object.keys(wanted)])]
+    .filter((column) => found[column] !== wanted[column])
+    .map((column) => `${column} is ${found[column]} and not ${wanted[column]}`)
+    .join(', ')
 }
 
 /** Map.groupBy, which Node 20 does not have. */

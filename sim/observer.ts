@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Database } from '../src/db.ts'
 import { readRawLog } from '../test/support/read-raw-log.ts'
 import { placeOf } from './expected-rows.ts'
 import type { FakeBlock, FakeChain } from './fake-chain.ts'
 import type { SeenRow } from './judge.ts'
 import { logsOf } from './node-json.ts'
 import { type Checkpoint, readAfter, readComplete } from './read-store.ts'
+import type { StoreConnection } from './store-connection.ts'
 
 /** Reads while the indexer works, as matchers and streams do. */
 export type Observer = {
@@ -21,19 +21,19 @@ const pauseMs = 60
 /** How often in between the checkpoints are held against the chains. */
 const looksPerSnapshot = 4
 
-export function startObserver(db: Database, chains: readonly FakeChain[]): Observer {
+export function startObserver(store: StoreConnection, chains: readonly FakeChain[]): Observer {
   const seen: SeenRow[] = []
   const torn: string[] = []
   let highest = 0
   let stopping = false
 
   const look = async () => {
-    const rows = await readAfter(db, highest)
+    const rows = await store.use((db) => readAfter(db, highest))
     seen.push(...rows)
     highest = rows.at(-1)?.seq ?? highest
   }
   const check = async () => {
-    for (const { checkpoint, events } of await readComplete(db)) {
+    for (const { checkpoint, events } of await store.use(readComplete)) {
       const chain = chains.find(({ id }) => id === checkpoint.chain_id)
       if (chain === undefined) continue
       const found = events.map(({ block_hash, log_index }) => `${block_hash} ${log_index}`)

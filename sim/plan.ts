@@ -71,7 +71,7 @@ export function makePlan(seed: number, { databaseRestarts = true } = {}): Plan {
 
 /** @param caughtUp how often the indexer is to have nothing left to do. */
 function randomMoment(random: Random, caughtUp: number): Moment {
-  if (random.next() < caughtUp) return { kind: 'caughtUp', timeoutMs: random.pick([2000, 4000]) }
+  if (random.next() < caughtUp) return { kind: 'caughtUp', timeoutMs: random.pick([3000, 6000]) }
   if (random.next() < 0.4) return { kind: 'delay', delayMs: random.integer(0, 400) }
   // In the middle of what Ponder is doing: reading history, walking back along a fork.
   return { kind: 'requests', chain: random.integer(0, 1), count: random.integer(1, 30) }

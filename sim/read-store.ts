@@ -1,5 +1,5 @@
 import type { RegistryEventRow } from '../indexer/decode.ts'
-import type { Database } from '../src/db.ts'
+import type { Database, Queryable } from '../src/db.ts'
 import { contentOf } from './expected-rows.ts'
 import type { StoredRow } from './judge.ts'
 
@@ -32,13 +32,19 @@ export async function readStoredRows(db: Database): Promise<StoredRow[]> {
 
 export type Checkpoint = { chain_id: number; last_block_number: number; last_block_hash: string | null }
 
+/** How far the chains are indexed. */
+export function readCheckpoints(db: Queryable): Promise<Checkpoint[]> {
+  return db<
+    Checkpoint[]
+  >`select chain_id, last_block_number, last_block_hash from checkpoints order by chain_id`
+}
+
 /** What is called complete, and the canonical events up to there, in one snapshot. */
 export async function readComplete(
   db: Database,
 ): Promise<{ checkpoint: Checkpoint; events: { block_hash: string; log_index: number }[] }[]> {
   return db.begin('isolation level repeatable read read only', async (tx) => {
-    const checkpoints = await tx<Checkpoint[]>`
-      select chain_id, last_block_number, last_block_hash from checkpoints order by chain_id`
+    const checkpoints = await readCheckpoints(tx)
     return Promise.all(
       checkpoints.map(async (checkpoint) => ({
         checkpoint,

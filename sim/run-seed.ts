@@ -1,6 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Database } from '../src/db.ts'
-import { openDatabase } from '../src/db.ts'
 import { createRandom } from '../src/dev/random.ts'
 import { readExpectedRows } from './expected-rows.ts'
 import type { FakeBlock } from './fake-chain.ts'
@@ -11,7 +9,8 @@ import type { Lane } from './lane.ts'
 import { createNodeFaults } from './node-faults.ts'
 import { startObserver } from './observer.ts'
 import { type Action, type Moment, makePlan, type Told } from './plan.ts'
-import { readStoredRows } from './read-store.ts'
+import { readCheckpoints, readStoredRows } from './read-store.ts'
+import { connectStore, type StoreConnection } from './store-connection.ts'
 import { createWorld, type World, type WorldChain } from './world.ts'
 
 export type SeedResult = Verdict & {
@@ -39,13 +38,17 @@ type Scene = {
   world: World
   nodes: readonly FakeNode[]
   indexer: Indexer
-  db: Database
+  store: StoreConnection
   lane: Lane
   counts: { kills: number; databaseRestarts: number }
 }
 
 /** Runs one seed from empty chains to the verdict, on a database of its own. */
-export async function runSeed(seed: number, lane: Lane): Promise<SeedResult> {
+export async function runSeed(
+  seed: number,
+  lane: Lane,
+  trace: (line: string) => void = () => {},
+): Promise<SeedResult> {
   const startedAtMs = Date.now()
   const plan = makePlan(seed, { databaseRestarts: lane.restart !== undefined })
   const world = createWorld(seed)
@@ -58,9 +61,9 @@ export async function runSeed(seed: number, lane: Lane): Promise<SeedResult> {
   const name = `sim_${seed}`
   await lane.dropDatabase(name)
   const databaseUrl = await lane.createDatabase(name)
-  const db = openDatabase(databaseUrl, { name: 'sim', connectionsMax: 2 })
+  const store = connectStore(databaseUrl)
   const observer = startObserver(
-    db,
+    store,
     world.chains.map(({ chain }) => chain),
   )
   const indexer = startIndexer({
@@ -74,16 +77,23 @@ export async function runSeed(seed: number, lane: Lane): Promise<SeedResult> {
       ]),
     ),
   })
-  const scene: Scene = { world, nodes, indexer, db, lane, counts: { kills: 0, databaseRestarts: 0 } }
+  const scene: Scene = { world, nodes, indexer, store, lane, counts: { kills: 0, databaseRestarts: 0 } }
   try {
+    const say = (what: string) => {
+      const heads = world.chains.map(({ chain }) => chain.head().number).join(' and ')
+      trace(`${((Date.now() - startedAtMs) / 1000).toFixed(1)} s, heads ${heads}: ${what}`)
+    }
     for (const { moment, action } of plan.steps) {
       await waitFor(moment, scene)
+      say(`${JSON.stringify(action)} after ${JSON.stringify(moment)}`)
       await act(action, scene)
     }
+    say('the faults end')
     for (const { faults } of nodes) faults.endAll()
     const stuck = await settle(scene)
+    say(stuck ?? 'settled')
     await observer.stop()
-    const stored = await readStoredRows(db)
+    const stored = await store.use(readStoredRows)
     const expected = await Promise.all(
       world.chains.map(({ chain }, index) => readExpectedRows(chain.id, nodes[index]?.truthUrl ?? '')),
     )
@@ -104,7 +114,7 @@ export async function runSeed(seed: number, lane: Lane): Promise<SeedResult> {
     await observer.stop().catch(() => {})
     await indexer.stop()
     await Promise.all(nodes.map((node) => node.close()))
-    await db.end({ timeout: 0 })
+    await store.close()
     await lane.dropDatabase(name)
   }
 }
@@ -145,7 +155,7 @@ async function act(action: Action, scene: Scene): Promise<void> {
       if (scene.indexer.killRole()) scene.counts.kills += 1
       return
     case 'restartDatabase':
-      await scene.lane.restart?.(action.crash)
+      await scene.store.loseWhile(async () => scene.lane.restart?.(action.crash))
       scene.counts.databaseRestarts += 1
   }
 }
@@ -164,9 +174,8 @@ function change(
 }
 
 /** Whether every chain is indexed up to its head, as far as the checkpoints tell. */
-async function hasCaughtUp({ db, world }: Scene): Promise<boolean> {
-  const rows = await db<{ chain_id: number; last_block_number: number; last_block_hash: string | null }[]>`
-    select chain_id, last_block_number, last_block_hash from checkpoints`.catch(() => [])
+async function hasCaughtUp({ store, world }: Scene): Promise<boolean> {
+  const rows = await store.use(readCheckpoints).catch(() => [])
   return world.chains.every(({ chain }) => {
     const head = chain.head()
     const row = rows.find(({ chain_id }) => chain_id === chain.id)

@@ -16,7 +16,8 @@ export type Summary = {
   torn: number
   stuck: number
   databaseRestarts: number
-  rows: number
+  /** Rows of blocks that have left their chain. */
+  retracted: number
   failedSeeds: number[]
 }
 
@@ -31,15 +32,17 @@ export async function runSeeds(options: {
   /** Instead of servers of our own, which can be ended and started again. */
   serverUrl?: string | undefined
   onResult?: (result: SeedResult) => unknown
+  /** Is told of each step as it is taken. */
+  trace?: ((line: string) => void) | undefined
 }): Promise<Summary> {
-  const { seeds, lanes, serverUrl, onResult } = options
+  const { seeds, lanes, serverUrl, onResult, trace } = options
   const waiting = [...seeds]
   const results: SeedResult[] = []
   const work = async () => {
     const lane = await openLane(serverUrl)
     try {
       for (let seed = waiting.shift(); seed !== undefined; seed = waiting.shift()) {
-        const result = await runSeed(seed, lane)
+        const result = await runSeed(seed, lane, trace && ((line) => trace(`seed ${seed}, ${line}`)))
         results.push(result)
         await onResult?.(result)
       }
@@ -80,7 +83,7 @@ function summarise(results: readonly SeedResult[]): Summary {
     torn: sum(({ torn }) => torn.length),
     stuck: sum(({ stuck }) => (stuck === undefined ? 0 : 1)),
     databaseRestarts: sum(({ databaseRestarts }) => databaseRestarts),
-    rows: sum(({ rows }) => rows),
+    retracted: sum(({ rows, events }) => rows - events),
     failedSeeds: results
       .filter(hasFailed)
       .map(({ seed }) => seed)

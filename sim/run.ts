@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util'
 import type { SeedResult } from './run-seed.ts'
 import { hasFailed, problemsOf, runSeeds } from './run-seeds.ts'
 
-const usage = `npm run sim -- [--seeds <count>] [--from <seed>] [--seed <seed>] [--repeat <count>] [--lanes <count>] [--server <url>] [--json]`
+const usage = `npm run sim -- [--seeds <count>] [--from <seed>] [--seed <seed>] [--repeat <count>] [--lanes <count>] [--server <url>] [--trace] [--json]`
 
 const { values } = parseArgs({
   options: {
@@ -17,6 +17,8 @@ const { values } = parseArgs({
     lanes: { type: 'string', default: String(2 * availableParallelism()) },
     /** Another Postgres than the embedded one; it is not restarted then. */
     server: { type: 'string' },
+    /** Tells of each step. */
+    trace: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 })
@@ -37,10 +39,10 @@ const startedAtMs = Date.now()
 
 async function report(result: SeedResult): Promise<void> {
   done += 1
-  const { seed, events, forks, kills, tookMs, stuck } = result
+  const { seed, events, rows, forks, kills, tookMs, stuck } = result
   const verdict = hasFailed(result) ? 'FAILED' : 'exact'
   console.error(
-    `${done}/${seeds.length} seed ${seed}: ${verdict}, ${events} events, ${forks} forks, ${kills} kills, ${Math.round(tookMs / 1000)} s`,
+    `${done}/${seeds.length} seed ${seed}: ${verdict}, ${events} events and ${rows - events} retracted, ${forks} forks, ${kills} kills, ${Math.round(tookMs / 1000)} s`,
   )
   if (!hasFailed(result)) return
   if (stuck !== undefined) console.error(`  stuck: ${stuck}`)
@@ -53,7 +55,13 @@ async function report(result: SeedResult): Promise<void> {
   console.error(`  What the indexer logged is in ${file}. Again: npm run sim -- --seed ${seed}`)
 }
 
-const summary = await runSeeds({ seeds, lanes, serverUrl: values.server, onResult: report })
+const summary = await runSeeds({
+  seeds,
+  lanes,
+  serverUrl: values.server,
+  onResult: report,
+  trace: values.trace ? console.error : undefined,
+})
 if (values.json) {
   console.log(JSON.stringify(summary))
 } else {

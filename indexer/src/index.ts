@@ -19,14 +19,18 @@ for (const revision of revisions) {
     if (row === undefined) return
 
     if (row.event_type === 'NewFeedback' && row.feedback_index === null) {
-      const { count } = await context.db
+      // In SQL, past Ponder's cache of rows: when the database fails at a commit, Ponder runs the block again, and does not set
+      // its cache back first. A count from there would go up twice (found by the simulator).
+      const [counted] = await context.db.sql
         .insert(feedbackCount)
         .values({
           id: [row.chain_id, row.contract_address, row.agent_id, row.client_address].join('-'),
           count: 1,
         })
-        .onConflictDoUpdate((counted) => ({ count: counted.count + 1 }))
-      row.feedback_index = String(count)
+        .onConflictDoUpdate({ target: feedbackCount.id, set: { count: sql`${feedbackCount.count} + 1` } })
+        .returning()
+      if (counted === undefined) throw new Error('Postgres did not count the feedback')
+      row.feedback_index = String(counted.count)
     }
     await context.db.insert(registryEvent).values(row)
   })
