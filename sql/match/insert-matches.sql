@@ -80,9 +80,13 @@ revived as (
     state = case when d.retracted then 'pending' else d.state end,
     finished_at = case when d.retracted then null else d.finished_at end,
     error_message = case when d.retracted then null else d.error_message end,
-    waits_on = case when d.retracted then w.waits_on else d.waits_on end,
-    waits_for = case when d.retracted then w.waits_for else d.waits_for end,
-    due_at = case when not d.retracted then d.due_at when w.waits_on is null then now() end,
+    -- One that still waits now waits for the block that the event is in.
+    waits_on = case when d.retracted or d.waits_on is not null then w.waits_on end,
+    waits_for = case when d.retracted or d.waits_on is not null then w.waits_for end,
+    due_at = case
+      when not d.retracted and d.waits_on is null then d.due_at
+      when w.waits_on is null then now()
+    end,
     retracted = false
   from decided m
   join known k on k.id = m.id
