@@ -35,8 +35,8 @@ export type Plan = {
 /** Each costs seconds, since what is ended has to start again, and the pause before doubles. */
 const killsMax = { ponder: 3, role: 1, database: 1 }
 
-/** After a start, Ponder needs so long to read what is not final, at the 20 requests a second that it allows itself. */
-const startMs = 25_000
+/** After a start, Ponder needs so long to read what is not final, at the 20 requests a second that it allows itself, and on a busy machine. */
+const startMs = 40_000
 
 export function makePlan(seed: number, { databaseRestarts = true } = {}): Plan {
   const random = createRandom(seed)
@@ -71,7 +71,7 @@ export function makePlan(seed: number, { databaseRestarts = true } = {}): Plan {
 
 /** @param caughtUp how often the indexer is to have nothing left to do. */
 function randomMoment(random: Random, caughtUp: number): Moment {
-  if (random.next() < caughtUp) return { kind: 'caughtUp', timeoutMs: random.pick([3000, 6000]) }
+  if (random.next() < caughtUp) return { kind: 'caughtUp', timeoutMs: random.pick([4000, 12_000]) }
   if (random.next() < 0.4) return { kind: 'delay', delayMs: random.integer(0, 400) }
   // In the middle of what Ponder is doing: reading history, walking back along a fork.
   return { kind: 'requests', chain: random.integer(0, 1), count: random.integer(1, 30) }
