@@ -1,13 +1,16 @@
 import { type EventType, eventTypes, type Registry } from '../event.ts'
-import { type CheckContext, type Checked, refuse, show } from './check-parts.ts'
+import { type CheckContext, type Checked, checkNoConfig, checkNothing, refuse, show } from './check-parts.ts'
+import { checkStateful } from './check-stateful.ts'
 import { canHold, checkStateless } from './check-stateless.ts'
 import {
   type ConditionField,
   type ConditionType,
-  conditionTypes,
+  conditionTypeNames,
   findStatelessType,
   type Operator,
 } from './condition-types.ts'
+import { checkExpression } from './expression.ts'
+import { isStatefulType, statefulTypes } from './stateful-types.ts'
 
 /** What is wrong with one value of a document, and where it is. */
 export type Problem = { path: (string | number)[]; message: string }
@@ -32,56 +35,123 @@ export type Condition = {
   config: Record<string, unknown>
 }
 
+/** What conditions come to, beside their problems, which count first. */
+export type CheckedConditions = {
+  conditions: Condition[]
+  problems: Problem[]
+  /** The event types for which the trigger can fire. */
+  firing: readonly EventType[]
+  /** Those, and the ones that only move what it remembers. */
+  eventTypes: readonly EventType[]
+}
+
 /**
  * Checks the conditions of one trigger, fills in what was left out, and brings values into one form.
  *
  * @param conditions `undefined` stands for one that could not be read: it is passed over, and the others keep their index.
- * @returns every problem, with paths that begin with the condition's index; the conditions count only if there is none.
+ * @returns every problem, with paths that begin with the condition's index; the rest counts only if there is none.
  */
 export function checkConditions(
   registry: Registry,
   conditions: readonly (ConditionInput | undefined)[],
-): { conditions: Condition[]; problems: Problem[] } {
+): CheckedConditions {
   const problems: Problem[] = []
   const checked = new Map<number, Condition>()
   let possible: readonly EventType[] = eventTypes[registry]
+  let firing = possible
 
-  // What the trigger says about event types decides which fields there are, wherever in the list it says so.
-  const entries = [...conditions.entries()]
-  const limitsTypes = ([, input]: (typeof entries)[number]) =>
-    Number(input?.condition_type === 'event_type_equals')
-  for (const [index, input] of entries.toSorted((a, b) => limitsTypes(b) - limitsTypes(a))) {
-    if (input === undefined) continue
+  // What the trigger says about event types decides which fields there are, wherever in the list it says so. Then what lets events
+  // through to the conditions that remember.
+  const entries = [...conditions.entries()].flatMap(([index, input]) =>
+    input === undefined ? [] : [{ index, input }],
+  )
+  for (const { index, input } of entries.toSorted((a, b) => rankOf(a.input) - rankOf(b.input))) {
+    const isStateful = isStatefulType(input.condition_type)
     const result = checkCondition({ registry, possible }, input)
     if ('problems' in result) {
       problems.push(...result.problems.map(({ path, message }) => ({ path: [index, ...path], message })))
       continue
     }
-    const left = possible.filter((eventType) => canHold(result.condition, eventType))
+    const before = isStateful ? firing : possible
+    const left = before.filter((eventType) => canHoldFor(result.condition, eventType))
     if (left.length === 0) {
       problems.push({
-        path: [index, 'value'],
-        message: `the trigger could never fire: the conditions before leave only ${possible.join(', ')}`,
+        path: [index, input.condition_type === 'event_type_equals' ? 'value' : 'condition_type'],
+        message: `the trigger could never fire: the conditions before leave only ${before.join(', ')}`,
       })
       continue
     }
-    possible = left
+    firing = left
+    if (!isStateful) possible = left
     checked.set(index, result.condition)
   }
+  problems.push(...findLonely(entries))
 
-  problems.sort((a, b) => Number(a.path[0]) - Number(b.path[0]))
+  const listed = entries.flatMap(({ index }) => checked.get(index) ?? [])
+  const stateful = listed.flatMap((condition) =>
+    isStatefulType(condition.condition_type)
+      ? [{ condition, type: statefulTypes[condition.condition_type] }]
+      : [],
+  )
   return {
-    conditions: entries.flatMap(([index]) => checked.get(index) ?? []),
-    problems,
+    conditions: listed,
+    problems: problems.sort((a, b) => Number(a.path[0]) - Number(b.path[0])),
+    firing,
+    eventTypes: possible.filter(
+      (eventType) =>
+        firing.includes(eventType) || stateful.some(({ condition, type }) => type.uses(condition, eventType)),
+    ),
   }
 }
 
 /** What to say of a condition type that there is not. */
 export function describeUnknownType(name: string): string {
-  return `expected one of ${Object.keys(conditionTypes).join(', ')}; found ${show(name)}`
+  return `expected one of ${conditionTypeNames.join(', ')}; found ${show(name)}`
 }
 
 function checkCondition(context: CheckContext, input: ConditionInput): Checked {
-  if (findStatelessType(input.condition_type) !== undefined) return checkStateless(context, input)
-  return refuse('condition_type', describeUnknownType(input.condition_type))
+  const { condition_type } = input
+  if (findStatelessType(condition_type) !== undefined) return checkStateless(context, input)
+  if (isStatefulType(condition_type)) return checkStateful(context, input)
+  if (condition_type === 'expression') return checkExpressionCondition(context, input)
+  return refuse('condition_type', describeUnknownType(condition_type))
+}
+
+function checkExpressionCondition({ possible }: CheckContext, input: ConditionInput): Checked {
+  const { value } = input
+  const problems = [...checkNothing(input, 'field', 'operator'), ...checkNoConfig(input)]
+  if (typeof value !== 'string') {
+    const example = 'such as "event.score < 70.0 || event.tag1 == \'starred\'"'
+    problems.push({ path: ['value'], message: `expected an expression, ${example}; found ${show(value)}` })
+  } else {
+    const problem = checkExpression(value, possible)
+    if (problem !== undefined) problems.push({ path: ['value'], message: problem })
+  }
+  if (problems.length > 0 || typeof value !== 'string') return { problems }
+  return { condition: { condition_type: 'expression', field: null, operator: null, value, config: {} } }
+}
+
+function canHoldFor(condition: Condition, eventType: EventType): boolean {
+  const { condition_type } = condition
+  if (isStatefulType(condition_type)) return statefulTypes[condition_type].canHold(condition, eventType)
+  return canHold(condition, eventType)
+}
+
+function rankOf({ condition_type }: ConditionInput): number {
+  if (condition_type === 'event_type_equals') return 0
+  if (isStatefulType(condition_type)) return 3
+  return findStatelessType(condition_type) === undefined ? 2 : 1
+}
+
+/** An absence has no event that another condition could remember. */
+function findLonely(entries: readonly { index: number; input: ConditionInput }[]): Problem[] {
+  const stateful = entries.filter(({ input }) => isStatefulType(input.condition_type))
+  if (stateful.length < 2) return []
+  return stateful
+    .filter(({ input }) => input.condition_type === 'absence')
+    .map(({ index }) => ({
+      path: [index, 'condition_type'],
+      message:
+        'absence has to be the only condition of the trigger that remembers something: leave out the others',
+    }))
 }

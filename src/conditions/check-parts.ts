@@ -56,6 +56,14 @@ export function checkNothing(
   })
 }
 
+/** Types without settings take none. */
+export function checkNoConfig({ config = {} }: ConditionInput): Problem[] {
+  return Object.keys(config).map((key) => ({
+    path: ['config', key],
+    message: 'unknown; nothing is known here',
+  }))
+}
+
 export type ValueKind = { expected: string; read: (value: unknown) => string | undefined }
 
 /** What a value for this field must be, in words, and how it is brought into its form. */
@@ -68,30 +76,28 @@ export function valueKindOf(registry: Registry, field: ConditionField): ValueKin
     }
   }
   const { kind } = eventFields[field]
-  if (kind === 'address') {
-    return {
-      expected: 'an address (0x and 40 hex digits)',
-      read: (value) =>
-        typeof value === 'string' && /^0x[0-9a-f]{40}$/i.test(value) ? value.toLowerCase() : undefined,
-    }
-  }
-  if (kind === 'integer') {
-    return {
-      expected: 'a whole number from 0 (as a string if it is larger than 9007199254740991)',
-      read: (value) => readNumber(value, /^\d{1,78}$/),
-    }
-  }
-  if (kind === 'decimal') {
-    return {
-      expected: 'a number, such as 70 or "99.95" (as a string if it has more than 15 digits)',
-      read: (value) => readNumber(value, /^-?\d{1,78}(\.\d{1,78})?$/),
-    }
-  }
-  return {
+  return kind === 'hash' || kind === 'bytes' ? valueKinds.text : valueKinds[kind]
+}
+
+export const valueKinds = {
+  address: {
+    expected: 'an address (0x and 40 hex digits)',
+    read: (value) =>
+      typeof value === 'string' && /^0x[0-9a-f]{40}$/i.test(value) ? value.toLowerCase() : undefined,
+  },
+  integer: {
+    expected: 'a whole number from 0 (as a string if it is larger than 9007199254740991)',
+    read: (value) => readNumber(value, /^\d{1,78}$/),
+  },
+  decimal: {
+    expected: 'a number, such as 70 or "99.95" (as a string if it has more than 15 digits)',
+    read: (value) => readNumber(value, /^-?\d{1,78}(\.\d{1,78})?$/),
+  },
+  text: {
     expected: `a text of at most ${textLengthMax} characters`,
     read: (value) => (typeof value === 'string' && value.length <= textLengthMax ? value : undefined),
-  }
-}
+  },
+} as const satisfies Record<string, ValueKind>
 
 /** A JSON number counts only where JavaScript surely has not rounded it. */
 function readNumber(value: unknown, pattern: RegExp): string | undefined {

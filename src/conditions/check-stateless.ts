@@ -4,6 +4,7 @@ import {
   type CheckContext,
   type Checked,
   checkField,
+  checkNoConfig,
   checkOperator,
   fills,
   refuse,
@@ -24,11 +25,8 @@ export function checkStateless(context: CheckContext, input: ConditionInput): Ch
   if ('problems' in operator) return operator
   const value = checkValue(context.registry, field.ok, operator.ok, input.value)
   if ('problems' in value) return value
-  const unknown = Object.keys(input.config ?? {}).map((key) => ({
-    path: ['config', key],
-    message: 'unknown; nothing is known here',
-  }))
-  if (unknown.length > 0) return { problems: unknown }
+  const problems = checkNoConfig(input)
+  if (problems.length > 0) return { problems }
   return {
     condition: {
       condition_type: type.name,

@@ -1,8 +1,19 @@
-import { eventTypes, type Registry } from '../event.ts'
+import type { Registry, RegistryEvent } from '../event.ts'
 import { type Condition, type ConditionInput, checkConditions } from './check-conditions.ts'
-import { canHold } from './check-stateless.ts'
 import { compileStateless } from './compile-stateless.ts'
-import type { CompiledTrigger } from './compiled-trigger.ts'
+import type {
+  CompiledCondition,
+  CompiledLimit,
+  CompiledStateful,
+  CompiledTrigger,
+} from './compiled-trigger.ts'
+import { compileExpression, usedFields } from './expression.ts'
+import { compileScope } from './stateful/scope.ts'
+import { windowMsOf } from './stateful/window.ts'
+import { isStatefulType, statefulTypes } from './stateful-types.ts'
+
+/** How much of a text the evidence of an expression shows. */
+const shownMax = 200
 
 /** A trigger as it is stored, with its conditions in order. */
 export type TriggerRow = {
@@ -25,12 +36,24 @@ export type TriggerRow = {
  * @throws Error when a stored condition is not one that this version understands, say because it was written by hand.
  */
 export function compileTrigger(row: TriggerRow): CompiledTrigger {
-  const { conditions, problems } = checkConditions(row.registry, row.conditions)
+  const { conditions, problems, eventTypes } = checkConditions(row.registry, row.conditions)
   const [problem] = problems
   if (problem !== undefined) {
     throw new Error(
       `Trigger ${row.id} cannot be used: its condition ${problem.path.join('.')}: ${problem.message}`,
     )
+  }
+  const stateless: CompiledCondition[] = []
+  const expressions: CompiledCondition[] = []
+  const stateful: CompiledStateful[] = []
+  for (const [index, condition] of conditions.entries()) {
+    const { condition_type } = condition
+    const position = row.conditions[index]?.position ?? index
+    if (isStatefulType(condition_type))
+      stateful.push(statefulTypes[condition_type].compile(condition, position))
+    else if (condition_type === 'expression')
+      expressions.push(compileExpressionCondition(condition, position))
+    else stateless.push(compileStateless(condition, position))
   }
   return {
     id: row.id,
@@ -39,25 +62,71 @@ export function compileTrigger(row: TriggerRow): CompiledTrigger {
     chain_id: row.chain_id,
     registry: row.registry,
     active_since: row.active_since,
-    conditions: conditions.map((condition, index) =>
-      compileStateless(condition, row.conditions[index]?.position ?? index),
-    ),
+    // Expressions are the slowest to ask, and the only ones that can fail.
+    conditions: [...stateless, ...expressions],
     content: [],
-    stateful: [],
-    limits: [],
+    stateful: stateful.toSorted((a, b) => Number(a.last) - Number(b.last)),
+    limits: compileLimits(row),
     readsFiles: false,
-    eventTypes: eventTypes[row.registry].filter((eventType) =>
-      conditions.every((condition) => canHold(condition, eventType)),
-    ),
+    eventTypes,
     agentIds: agentIdsOf(conditions),
     from_block: row.from_block ?? undefined,
     warm_up: row.warm_up,
   }
 }
 
+function compileExpressionCondition(condition: Condition, position: number): CompiledCondition {
+  const text = String(condition.value)
+  const fields = usedFields(text)
+  return {
+    ...condition,
+    position,
+    holds: compileExpression(text),
+    seen: (event) => describeFields(event, fields),
+  }
+}
+
+/** What an expression has to do with, as JSON. Texts can be a megabyte. */
+function describeFields(event: RegistryEvent, names: readonly string[]): string {
+  const shown = names.map((name) => {
+    const value: unknown = event[name as keyof RegistryEvent]
+    return [
+      name,
+      typeof value === 'string' && value.length > shownMax ? `${value.slice(0, shownMax)}…` : value,
+    ]
+  })
+  return JSON.stringify(Object.fromEntries(shown))
+}
+
+function compileLimits({ cooldown, max_fires }: TriggerRow): CompiledLimit[] {
+  const limits: CompiledLimit[] = []
+  if (cooldown !== null) {
+    limits.push({
+      kind: 'cooldown',
+      count: 1,
+      within: windowMsOf(cooldown.period),
+      digest: cooldown.digest,
+      scopeOf: compileScope(cooldown.scope),
+    })
+  }
+  if (max_fires !== null) {
+    limits.push({
+      kind: 'max_fires',
+      count: max_fires.count,
+      within: max_fires.within === null ? undefined : windowMsOf(max_fires.within),
+      digest: max_fires.digest,
+      scopeOf: compileScope(max_fires.scope),
+    })
+  }
+  return limits
+}
+
 function agentIdsOf(conditions: readonly Condition[]): string[] | undefined {
   const lists = conditions
-    .filter(({ field, operator }) => field === 'agent_id' && (operator === '=' || operator === 'in'))
+    .filter(
+      ({ condition_type, operator }) =>
+        condition_type === 'agent_id_equals' && (operator === '=' || operator === 'in'),
+    )
     .map(({ value }) => new Set<string>(Array.isArray(value) ? value : [String(value)]))
   const [first, ...rest] = lists
   return first && [...first].filter((id) => rest.every((list) => list.has(id)))

@@ -204,7 +204,7 @@ describe('each wrong field is named with what was expected', () => {
     [
       'unknown name in the template of a query',
       withConfig({ query: { a: '{{ delivery.score }}' } }),
-      'actions[0].config.query.a: delivery.score is not there. delivery has id, attempt, kind',
+      'actions[0].config.query.a: delivery.score is not there. delivery has id, attempt, kind, original_id',
     ],
     [
       'query that is no text',

@@ -173,7 +173,7 @@ test('the evidence names every condition in order, what it asked for and what it
 })
 
 test('a stored condition that this version does not understand is an error that names the trigger', () => {
-  const stored = row('NewFeedback', [{ condition_type: 'ema_threshold', operator: '<', value: 1 }])
+  const stored = row('NewFeedback', [{ condition_type: 'median_threshold', operator: '<', value: 1 }])
   expect(() => compileTrigger(stored)).toThrow(
     /Trigger trigger cannot be used: its condition 0.condition_type/,
   )
