@@ -1,11 +1,26 @@
-import type { Database } from '../../src/db.ts'
+import type { Database, Transaction } from '../../src/db.ts'
 import type { Registry } from '../../src/event.ts'
 
 type NewTrigger = {
   chain_id?: number
   registry?: Registry
   active_since?: Date
-  conditions?: { condition_type: string; field: string; operator: string; value: unknown }[]
+  /** As they are stored: complete. */
+  conditions?: {
+    condition_type: string
+    field?: string | null
+    operator?: string | null
+    value?: unknown
+    config?: Record<string, unknown>
+  }[]
+  /** Further columns of `triggers`. */
+  options?: {
+    from_block?: number
+    warm_up?: boolean
+    finality?: unknown
+    cooldown?: Record<string, unknown>
+    max_fires?: Record<string, unknown>
+  }
   actions?: { config: Record<string, unknown>; priority?: number; alerts?: boolean }[]
 }
 
@@ -20,10 +35,23 @@ export async function insertTrigger(db: Database, trigger: NewTrigger = {}): Pro
       values ('test', 'Test', ${chain_id}, ${registry}, ${active_since}) returning id
     `
     const id = String(row?.id)
-    for (const [position, { condition_type, field, operator, value }] of conditions.entries()) {
+    const {
+      from_block = null,
+      warm_up = false,
+      finality = 'latest',
+      cooldown,
+      max_fires,
+    } = trigger.options ?? {}
+    await tx`
+      update triggers set from_block = ${from_block}, warm_up = ${warm_up}, finality = ${tx.json(finality as never)},
+        cooldown = ${json(tx, cooldown)}, max_fires = ${json(tx, max_fires)}
+      where id = ${id}
+    `
+    for (const [position, condition] of conditions.entries()) {
+      const { condition_type, field = null, operator = null, value, config = {} } = condition
       await tx`
-        insert into trigger_conditions (trigger_id, position, condition_type, field, operator, value)
-        values (${id}, ${position}, ${condition_type}, ${field}, ${operator}, ${tx.json(value as never)})
+        insert into trigger_conditions (trigger_id, position, condition_type, field, operator, value, config)
+        values (${id}, ${position}, ${condition_type}, ${field}, ${operator}, ${json(tx, value)}, ${json(tx, config)})
       `
     }
     for (const [position, { config, priority = 1, alerts = false }] of actions.entries()) {
@@ -35,4 +63,8 @@ export async function insertTrigger(db: Database, trigger: NewTrigger = {}): Pro
     }
     return id
   })) as string
+}
+
+function json(tx: Transaction, value: unknown) {
+  return value === undefined ? null : tx.json(value as never)
 }
