@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { createClient, HttpRequestError, http, TimeoutError, webSocket } from 'viem'
-import { getBlockNumber, getChainId } from 'viem/actions'
+import { getChainId } from 'viem/actions'
 import type { ConfiguredChain } from '../src/config.ts'
 import { UserError } from '../src/errors.ts'
 import type { Log } from '../src/log.ts'
@@ -25,11 +25,6 @@ export async function checkRpcs(
   )
   const found = problems.filter((problem) => problem !== undefined)
   if (found.length > 0) throw new UserError(found.join('\n'))
-}
-
-/** The number of the chain's newest block. */
-export async function readHead({ rpcUrl }: Pick<Endpoint, 'rpcUrl'>): Promise<number> {
-  return Number(await getBlockNumber(connectRpc(rpcUrl, 4000), { cacheTime: 0 }))
 }
 
 async function findProblem(chain: Endpoint, signal: AbortSignal): Promise<string | undefined> {

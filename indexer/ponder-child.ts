@@ -28,10 +28,9 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 /** Ponder gives itself five seconds to end. */
 const stopMaxMs = 7000
 
-/** Ponder logs a line a block at level info. These are the ones that somebody wants to see; the others go to debug. */
+/** Ponder logs a line a block at level info. These are the ones that somebody wants to see; the others go to debug. Progress is ours to tell. */
 const notable = [
   'Started backfill indexing',
-  'Updated backfill indexing progress',
   'Completed backfill indexing across all chains',
   'Started live indexing',
   'Reorged block',

@@ -3,10 +3,12 @@ import { UserError } from '../src/errors.ts'
 import { type Common, runRole } from '../src/role.ts'
 import { checkRpcs } from './check-rpc.ts'
 import { startHeadRelay } from './head-relay.ts'
+import { reportProgress } from './report-progress.ts'
 import { watchForUnknownLogs } from './scan-unknown-logs.ts'
 import { ponderSchemaName } from './schema-name.ts'
 import { createScrub } from './scrub.ts'
 import { supervisePonder } from './supervise-ponder.ts'
+import { watchChains } from './watch-chains.ts'
 
 await runRole('indexer', startIndexer)
 
@@ -32,12 +34,15 @@ async function startIndexer({ config, log, shutdown }: Common): Promise<Record<s
   const environment = Object.fromEntries(
     chains.flatMap(({ id, wsUrl }) => (wsUrl === undefined ? [] : [[`WS_URL_${id}`, relay.urlOf(id)]])),
   )
+  const watch = watchChains(chains, { db, schema, log, signal: shutdown.signal })
+  reportProgress(db, { log, signal: shutdown.signal })
   await supervisePonder(
     {
       chains,
       db,
       databaseUrl,
       schema,
+      headOf: watch.headOf,
       environment,
       scrub: createScrub([databaseUrl, ...urls]),
       log,

@@ -16,6 +16,8 @@ export type PonderOptions = {
   db: Database
   databaseUrl: string
   schema: string
+  /** The newest block of a chain by its endpoint; `undefined` when it did not answer. */
+  headOf: (chainId: number) => number | undefined
   /** For Ponder only, on top of ours. */
   environment: Record<string, string>
   scrub: Scrub

@@ -3,7 +3,6 @@ import type { ConfiguredChain } from '../src/config.ts'
 import type { Database } from '../src/db.ts'
 import type { Log } from '../src/log.ts'
 import { readCheckpoints } from '../src/store/ingest.ts'
-import { readHead } from './check-rpc.ts'
 
 /** What the watchdog saw of one chain: the head by its endpoint, and our checkpoint. */
 export type Observation = { chainId: number; head: number; block: number; updatedAtMs: number }
@@ -28,17 +27,18 @@ const stallMs = 60_000
 export async function watchForStall(options: {
   chains: readonly ConfiguredChain[]
   db: Database
+  headOf: (chainId: number) => number | undefined
   port: number
   log: Log
   signal: AbortSignal
 }): Promise<ConfiguredChain | undefined> {
-  const { chains, db, port, log, signal } = options
+  const { chains, db, headOf, port, log, signal } = options
   const state: WatchState = new Map()
   while (!signal.aborted) {
     await delay(intervalMs, undefined, { signal }).catch(() => {})
     if (signal.aborted || !(await isReady(port))) continue
     try {
-      const stalled = findStall(state, await observe(chains, db), Date.now())
+      const stalled = findStall(state, await observe(chains, db, headOf), Date.now())
       if (stalled !== undefined) return chains.find((chain) => chain.id === stalled)
     } catch (error) {
       // The database is away. Ponder notices that itself, and a restart would not bring it back.
@@ -67,19 +67,19 @@ export function findStall(
   return undefined
 }
 
-async function observe(chains: readonly ConfiguredChain[], db: Database): Promise<Observation[]> {
+async function observe(
+  chains: readonly ConfiguredChain[],
+  db: Database,
+  headOf: (chainId: number) => number | undefined,
+): Promise<Observation[]> {
   const checkpoints = await readCheckpoints(db, [chains.map((chain) => chain.id)])
-  const observations = await Promise.all(
-    checkpoints.map(async ({ chain_id, last_block_number, updated_at }) => {
-      const chain = chains.find(({ id }) => id === chain_id)
-      // No answer from the endpoint: nothing to learn this time.
-      const head = chain && (await readHead(chain).catch(() => undefined))
-      return head === undefined
-        ? []
-        : [{ chainId: chain_id, head, block: last_block_number, updatedAtMs: updated_at.getTime() }]
-    }),
-  )
-  return observations.flat()
+  return checkpoints.flatMap(({ chain_id, last_block_number, updated_at }) => {
+    const head = headOf(chain_id)
+    // No answer from the endpoint: nothing to learn this time.
+    return head === undefined
+      ? []
+      : [{ chainId: chain_id, head, block: last_block_number, updatedAtMs: updated_at.getTime() }]
+  })
 }
 
 /** While Ponder reads history its checkpoints can stand still for long. */

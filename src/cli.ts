@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { chainsCommand } from './commands/chains.ts'
 import { cancelCommand, listCommand, retryCommand, showCommand } from './commands/deliveries.ts'
 import {
   listCommand as listDestinationsCommand,
@@ -97,6 +98,12 @@ function createProgram(): Command {
     .option('--count <number>', 'how many', wholeNumber(1, 10_000), 1)
     .option('--json')
     .action(rollbackCommand)
+
+  program
+    .command('chains')
+    .description('how far each chain has been indexed')
+    .option('--json')
+    .action(chainsCommand)
 
   addDeliveries(program.command('deliveries').description('what was sent, what failed, and sending it again'))
 

@@ -83,6 +83,8 @@ const settings = z.object({
   TOCSIN_API_PORT: integer(0, 65_535).default(8004),
   /** Who holds it may do everything. Without it, one is made once and kept in TOCSIN_HOME/api-token. */
   TOCSIN_API_TOKEN: z.string().min(16, 'expected at least 16 characters').optional(),
+  /** Who scrapes metrics is no user, and the API is on loopback: without it, whoever reaches the API may read them. */
+  TOCSIN_METRICS_TOKEN: z.string().min(16, 'expected at least 16 characters').optional(),
   /** Secrets are stored encrypted with the first of them. Without it, one is made once and kept in TOCSIN_HOME/secret-keys. */
   TOCSIN_SECRET_KEYS: parsedBy(parseSecretKeys).optional(),
   /** Calls in flight in one worker. Enough for ten destinations that hang, of 20 calls each; a call holds a little memory and a socket. */
@@ -196,6 +198,7 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     home: resolve(value.TOCSIN_HOME),
     log: { level: value.TOCSIN_LOG_LEVEL, format: value.TOCSIN_LOG_FORMAT },
     api: { host: value.TOCSIN_API_HOST, port: value.TOCSIN_API_PORT, token: value.TOCSIN_API_TOKEN },
+    metricsToken: value.TOCSIN_METRICS_TOKEN,
     secretKeys: value.TOCSIN_SECRET_KEYS,
     worker: { concurrency: value.TOCSIN_WORKER_CONCURRENCY },
     retention: {

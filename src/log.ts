@@ -22,7 +22,8 @@ export function createLog({ level, format }: Config['log'], role: string): Log {
           sync: true,
           translateTime: 'SYS:HH:MM:ss.l',
           messageFormat: '{role}: {msg}',
-          ignore: 'pid,hostname,role',
+          // What the line says already, in numbers for machines.
+          ignore: 'pid,hostname,role,progress',
         }),
       )
     : pino(options, pino.destination({ dest: 2, sync: true }))

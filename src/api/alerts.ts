@@ -14,7 +14,13 @@ const query = listQuery(
 const time = z.iso.datetime()
 const alertSchema = z.object({
   id: z.int(),
-  kind: z.string().openapi({ description: 'breaker_open or destination_gone, so far' }),
+  kind: z.string().openapi({
+    description: 'breaker_open, destination_gone, trigger_paused; of a chain: chain_stuck, deep_reorg',
+  }),
+  chain_id: z
+    .int()
+    .nullable()
+    .openapi({ description: 'The chain that it is about; such alerts are for everybody' }),
   destination_id: z.int().nullable(),
   message: z.string(),
   created_at: time,
@@ -29,7 +35,7 @@ export function addAlerts(app: OpenAPIHono, { db, userId }: ApiContext): void {
       security: bearer,
       method: 'get',
       path: '/v1/alerts',
-      summary: 'List what an owner has to know about destinations, the newest first',
+      summary: 'List what an owner has to know about destinations, triggers and chains, the newest first',
       request: { query },
       responses: { 200: pageResponse('Alert', 'A page of alerts'), ...problemResponses },
     }),

@@ -7,12 +7,14 @@ import type { SecretBox } from '../secret-box.ts'
 import { addAgents } from './agents.ts'
 import { addAlerts } from './alerts.ts'
 import { authorize } from './authorize.ts'
+import { addChains } from './chains.ts'
 import { addDeliveries } from './deliveries.ts'
 import { addDestinations } from './destinations.ts'
 import { addEvents } from './events.ts'
 import { addHealth } from './health.ts'
 import { addMatches } from './matches.ts'
 import { addMcpTokens } from './mcp-tokens.ts'
+import { addMetrics } from './metrics.ts'
 import { addPreview } from './preview.ts'
 import { invalid, ProblemError, toProblems, toResponse } from './problem.ts'
 import { addResults } from './results.ts'
@@ -31,6 +33,8 @@ export type ApiContext = {
   secrets: SecretBox
   /** Who holds it may do everything. */
   token: string
+  /** What GET /metrics asks for; without it, nothing. */
+  metricsToken?: string | undefined
   /** The user that new triggers belong to. */
   userId: string
   /** The chains that triggers can be for. */
@@ -75,10 +79,12 @@ export function createApp(
   )
 
   addHealth(app, context)
+  addMetrics(app, context)
   addTriggers(app, context)
   addEvents(app, context)
   addAgents(app, context)
   addStats(app, context)
+  addChains(app, context)
   addMatches(app, context)
   addDeliveries(app, context)
   addResults(app, context)

@@ -2,8 +2,8 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { MiddlewareHandler } from 'hono'
 import { ProblemError } from './problem.ts'
 
-/** What anybody may ask: probes have no token, and the description holds no data. */
-const open = new Set(['/healthz', '/readyz', '/openapi.json'])
+/** What anybody may ask: probes have no token, the description holds no data, and metrics have a token of their own. */
+const open = new Set(['/healthz', '/readyz', '/openapi.json', '/metrics'])
 
 /** Lets only those through who send `Authorization: Bearer <token>`, also where there is nothing to find. */
 export function authorize(token: string): MiddlewareHandler {

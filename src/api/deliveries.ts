@@ -49,7 +49,8 @@ const time = z.iso.datetime()
 const deliverySchema = z.object({
   id: z.guid(),
   kind: z.enum(deliveryKinds).openapi({
-    description: 'match: a trigger fired; test: its owner asked for it; alert: about its other actions; retraction: the event of a delivery left the chain; reinstatement: it is back',
+    description:
+      'match: a trigger fired; test: its owner asked for it; alert: about its other actions; retraction: the event of a delivery left the chain; reinstatement: it is back',
   }),
   match_id: z.int().nullable().openapi({ description: 'null if the kind is test or alert' }),
   trigger_id: z.string().nullable().openapi({ description: 'null: the trigger was deleted' }),

@@ -19,7 +19,10 @@ await runRole('api', async ({ config, log, shutdown }) => {
   const token = await loadBootstrapToken({ configured: config.api.token, home: config.home })
   const secrets = createSecretBox(await loadSecretKeys(config))
   const userId = await ensureUser(db, 'bootstrap')
-  const { url, close } = await listen(createApp({ db, log, secrets, token, userId }), config.api)
+  const { url, close } = await listen(
+    createApp({ db, log, secrets, token, userId, metricsToken: config.metricsToken }),
+    config.api,
+  )
   shutdown.add(close)
   return { url }
 })

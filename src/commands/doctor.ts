@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { createPublicClient, http, webSocket } from 'viem'
+import { describeChain, describeProgress } from '../chain-progress.ts'
 import { type Config, type ConfiguredChain, loadConfig } from '../config.ts'
 import { type Database, openDatabase } from '../db.ts'
 import { describeError, UserError } from '../errors.ts'
@@ -9,6 +10,7 @@ import { readMigrationStatus, verifySchema } from '../migrate.ts'
 import { openQueue } from '../queue.ts'
 import { createSecretBox } from '../secret-box.ts'
 import { readSecretKeys, type SecretKeys } from '../secret-keys.ts'
+import { readChainAlerts, readChainProgress } from '../store/chains.ts'
 import { readServer, readStorage } from '../store/schema.ts'
 import { checkSecrets } from '../store/sealed-places.ts'
 import { countUnknownLogs } from '../store/unknown-logs.ts'
@@ -52,7 +54,7 @@ export function runDoctor(options: { json?: boolean }): Promise<void> {
         report(...(await checkDatabaseServer(db, embedded)))
         const schema = await checkSchema(db)
         report(schema)
-        if (schema.level === 'ok') report(...(await checkUnknownLogs(db)))
+        if (schema.level === 'ok') report(...(await checkUnknownLogs(db)), ...(await checkProgress(db)))
         report(...(await checkStoredSecrets(db, config)))
         report(await checkQueue({ databaseUrl, redisUrl: config.redisUrl }))
       } catch (error) {
@@ -141,6 +143,34 @@ async function checkUnknownLogs(db: Database): Promise<Finding[]> {
     found: `${logs} of ${contract_address} on chain ${chain_id}, the newest in block ${newest_block}; topics ${topics.join(', ')}`,
     advice: 'They are kept in unknown_logs and fire nothing. A newer version of Tocsin may understand them.',
   }))
+}
+
+/** How far each chain has been indexed, and what is wrong with that. */
+async function checkProgress(db: Database): Promise<Finding[]> {
+  const alerts = (await readChainAlerts(db)).map(
+    ({ kind, chain_id, message, created_at }): Finding => ({
+      check: `chain ${chain_id}`,
+      level: 'problem',
+      found: `${message} (since ${created_at.toISOString()})`,
+      advice:
+        kind === 'deep_reorg'
+          ? 'Decide what to do with the events of the lost blocks: docs/indexer.md, "Alerts".'
+          : 'It resolves by itself when the chain is indexed again.',
+    }),
+  )
+  const progress = (await readChainProgress(db)).map(describeProgress).map(
+    (chain): Finding => ({
+      check: `progress of chain ${chain.chain_id}`,
+      level: chain.state === 'silent' ? 'warning' : 'ok',
+      found: describeChain(chain),
+      ...(chain.state === 'silent'
+        ? {
+            advice: 'No indexer looks at it, or its endpoint does not answer. Start one with "tocsin start".',
+          }
+        : {}),
+    }),
+  )
+  return [...alerts, ...progress]
 }
 
 /** Opens every secret that is stored, and says nothing of what is in them. */

@@ -33,6 +33,8 @@ export type DestinationRow = {
 export type AlertRow = {
   id: number
   kind: string
+  /** Null: it is not about a chain, but the user's own. */
+  chain_id: number | null
   destination_id: number | null
   message: string
   created_at: Date
@@ -103,7 +105,7 @@ export async function resetDestination(
   return changed && readDestination(db, userId, id)
 }
 
-/** A page of what a user has to know, the newest first. */
+/** A page of what a user has to know, their own alerts and those about chains, the newest first. */
 export async function listAlerts(
   db: Queryable,
   userId: string,
