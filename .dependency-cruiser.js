@@ -23,7 +23,8 @@ export default {
       severity: 'error',
       from: { path: '^src/conditions/' },
       to: {
-        pathNot: '^(src/(conditions/|event\\.ts)|crypto$|node_modules/(@marcbachmann/cel-js|jsonpath-rfc9535)/)',
+        pathNot:
+          '^(src/(conditions/|event\\.ts)|crypto$|node_modules/(@marcbachmann/cel-js|jsonpath-rfc9535)/)',
         dependencyTypesNot: ['type-only'],
       },
     },
