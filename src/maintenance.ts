@@ -8,6 +8,7 @@ import {
   cleanupActionResults,
   ensurePartitions,
   foldEventCounts,
+  forgetOldState,
   refreshActionMetrics,
   takeTurn,
 } from './store/maintenance.ts'
@@ -114,6 +115,14 @@ function listTasks({ eventDays, resultDays }: Retention): Task[] {
       run: async (tx) => {
         const deleted = (await cleanupActionResults(tx, [resultDays, resultsMax]))[0]?.deleted ?? 0
         return { done: deleted, more: deleted === resultsMax }
+      },
+    },
+    {
+      counts: 'states_forgotten',
+      everyMs: 60 * minuteMs,
+      run: async (tx) => {
+        const [forgotten] = await forgetOldState(tx, [resultsMax, resultDays])
+        return { done: forgotten?.deleted ?? 0, more: forgotten?.more === true }
       },
     },
   ]

@@ -20,3 +20,6 @@ export const refreshActionMetrics = query<{ hours: number }>('maintain/refresh-a
 
 /** One batch. Parameters: for how many days results are kept, how many to delete at most. */
 export const cleanupActionResults = query<{ deleted: number }>('maintain/cleanup-action-results')
+
+/** One batch of what no matcher looks at any more. Parameters: how many at most, for how many days undecided events are kept. */
+export const forgetOldState = query<{ deleted: number; more: boolean }>('maintain/forget-old-state')

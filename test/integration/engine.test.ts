@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Database, openDatabase } from '../../src/db.ts'
 import type { RegistryEvent } from '../../src/event.ts'
+import { maintainOnce } from '../../src/maintenance.ts'
 import { applyMigrations } from '../../src/migrate.ts'
 import { matchStep, type TriggerCache } from '../../worker/match-step.ts'
 import { sampleEvent } from '../support/events.ts'
@@ -27,7 +28,7 @@ afterAll(async () => {
 beforeEach(async () => {
   cache = undefined
   await db`truncate events, event_status, checkpoints, matcher_cursors, matches, deliveries, action_results, triggers,
-    trigger_state_journal, alerts cascade`
+    trigger_state_journal, trigger_changes, alerts cascade`
 })
 
 /** Feedback in block `n`, which is `n` seconds old. */
@@ -251,6 +252,40 @@ describe('a change', () => {
     await setEventStatus(db, feedback(1, '80'), 'retracted')
     await arrive([feedback(1, '80', { fork: 'b' })], 2)
     expect(await fired()).toEqual(['event 1-0-b'])
+  })
+})
+
+describe('the maintenance', () => {
+  it('forgets the state of earlier generations an hour after the change, and no other', async () => {
+    const id = await insertTrigger(db, { conditions: [average('70')] })
+    await arrive([feedback(1, '80')], 1)
+    await db`update triggers set generation = 2 where id = ${id}`
+    await arrive([feedback(2, '80')], 2)
+    const generations = async () =>
+      (await db`select generation from trigger_state`).map((row) => row.generation)
+    await maintainOnce(db, { eventDays: undefined, resultDays: 90 })
+    expect((await generations()).sort()).toEqual([1, 2])
+
+    await db`alter table triggers disable trigger triggers_updated_at`
+    await db`update triggers set updated_at = now() - interval '2 hours'`
+    await db`alter table triggers enable trigger triggers_updated_at`
+    await maintainOnce(db, { eventDays: undefined, resultDays: 90 })
+    expect(await generations()).toEqual([2])
+  })
+
+  it('forgets that a trigger is gone a day after, and events that could not be decided with the results', async () => {
+    const id = await insertTrigger(db)
+    const kept = await insertTrigger(db)
+    await arrive([feedback(1, '80')], 1)
+    await db`delete from triggers where id = ${id}`
+    await db`
+      insert into undecided_events (trigger_id, trigger_version, chain_id, event_id, block_number, block_time, reason, created_at)
+      select ${kept}, 1, ${chainId}, 'e' || age, 1, now(), 'no', now() - age * interval '1 day' from generate_series(80, 99) age
+    `
+    await db`update trigger_changes set changed_at = now() - interval '2 days'`
+    await maintainOnce(db, { eventDays: undefined, resultDays: 90 })
+    expect(await db`select trigger_id from trigger_changes`).toEqual([{ trigger_id: kept }])
+    expect(await db`select from undecided_events`).toHaveLength(10)
   })
 })
 
