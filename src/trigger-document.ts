@@ -9,6 +9,8 @@ import {
   type Problem,
 } from './conditions/check-conditions.ts'
 import { conditionTypeNames, isConditionType, operators } from './conditions/condition-types.ts'
+import { checkScope, scopeNames } from './conditions/stateful/scope.ts'
+import { expectedWindow, parseWindowMs } from './conditions/stateful/window.ts'
 import { flag, integer, pause, strict, text } from './document-schema.ts'
 import { registries } from './event.ts'
 
@@ -25,12 +27,43 @@ const conditionSchema = strict({
   config: z.record(z.string(), z.unknown(), { error: 'expected an object' }).default({}),
 })
 
+const expectedFinality = 'expected "latest", "finalized" or {"confirmations": n} with n from 1 to 10000'
+
+/** When what an event sets off is sent: at once, when its block is final, or when so many blocks have come after it. */
+const finalitySchema = z.union(
+  [z.enum(['latest', 'finalized']), z.strictObject({ confirmations: z.int().min(1).max(10_000) })],
+  { error: expectedFinality },
+)
+
+/** {@link checkScope} says which of these have a meaning for the trigger, and makes a list of a single one. */
+const scopeSchema = z.union([z.enum(scopeNames), z.array(z.enum(scopeNames))], {
+  error: `expected one of ${scopeNames.join(', ')}, or a list of those beside trigger`,
+})
+
+function window() {
+  return z
+    .string({ error: expectedWindow })
+    .refine((value) => parseWindowMs(value) !== undefined, { error: expectedWindow })
+}
+
+const limitShape = {
+  scope: scopeSchema.default('agent'),
+  digest: flag()
+    .default(false)
+    .meta({ description: 'Whether what was held back is delivered as one match afterwards' }),
+}
+
 const actionShape = {
   id: integer(1, Number.MAX_SAFE_INTEGER).optional(),
   priority: integer(0, 2_097_150).default(1),
   alerts: flag()
     .default(false)
     .meta({ description: 'Whether it is told when the breaker of another action of the trigger opens' }),
+  finality: finalitySchema.nullable().default(null).meta({ description: "null: the trigger's" }),
+  on_retraction: z
+    .enum(['ignore', 'notify'], { error: 'expected one of ignore, notify' })
+    .default('ignore')
+    .meta({ description: 'Whether it is told when an event that it delivered leaves the chain' }),
 }
 
 const circuitBreakerSchema = strict({
@@ -59,6 +92,24 @@ export const triggerDocumentSchema = strict({
   registry: z.enum(registries, { error: `expected one of ${registries.join(', ')}` }),
   enabled: flag().default(true),
   circuit_breaker: circuitBreakerSchema.default({ failures: 5, open_for: '1m' }),
+  finality: finalitySchema.default('latest'),
+  from_block: integer(0, Number.MAX_SAFE_INTEGER)
+    .nullable()
+    .default(null)
+    .meta({ description: 'The first block whose events it fires for, also in the past' }),
+  warm_up: flag()
+    .default(false)
+    .meta({ description: 'Whether its state is built from the history before it starts' }),
+  cooldown: strict({ period: window(), ...limitShape })
+    .nullable()
+    .default(null),
+  max_fires: strict({ count: integer(1, 1000), within: window().nullable().default(null), ...limitShape })
+    .refine(({ digest, within }) => !digest || within !== null, {
+      path: ['digest'],
+      error: 'expected false: without within, what was held back never ends',
+    })
+    .nullable()
+    .default(null),
   conditions: z
     .array(conditionSchema, { error: `expected a list of 0 to ${conditionsMax} conditions` })
     .max(conditionsMax, { error: `expected a list of 0 to ${conditionsMax} conditions` }),
@@ -70,10 +121,16 @@ export const triggerDocumentSchema = strict({
 
 export type ActionDocument = z.output<typeof actionSchema>
 
+type Parsed = z.output<typeof triggerDocumentSchema>
+
 /** A trigger as its owner writes it, checked, with every default filled in. */
-export type TriggerDocument = Omit<z.output<typeof triggerDocumentSchema>, 'conditions'> & {
+export type TriggerDocument = Omit<Parsed, 'conditions' | 'cooldown' | 'max_fires'> & {
   conditions: Condition[]
+  cooldown: Scoped<Parsed['cooldown']>
+  max_fires: Scoped<Parsed['max_fires']>
 }
+
+type Scoped<Limit> = Limit extends null ? null : Omit<Limit, 'scope'> & { scope: string[] }
 
 /**
  * Reads a trigger document that came from outside.
@@ -123,9 +180,20 @@ export function parseTriggerDocument(
   const checked = checkConditions(registry.data, shapes)
   problems.push(...checked.problems.map(({ path, message }) => ({ path: ['conditions', ...path], message })))
 
-  if (problems.length > 0 || !parsed.success) return { problems: unique(problems) }
+  if (!parsed.success) return { problems: unique(problems) }
+  const scoped = <Limit extends { scope: unknown }>(name: string, limit: Limit | null) => {
+    if (limit === null) return null
+    const scope = checkScope(limit.scope, checked.firing)
+    if ('ok' in scope) return { ...limit, scope: scope.ok }
+    const message = `${scope.expected}; found ${JSON.stringify(limit.scope)}`
+    problems.push({ path: [name, 'scope'], message })
+    return null
+  }
+  const cooldown = scoped('cooldown', parsed.data.cooldown)
+  const max_fires = scoped('max_fires', parsed.data.max_fires)
+  if (problems.length > 0) return { problems: unique(problems) }
   return {
-    ok: { ...parsed.data, conditions: checked.conditions },
+    ok: { ...parsed.data, conditions: checked.conditions, cooldown, max_fires },
   }
 }
 

@@ -1,11 +1,14 @@
 -- The triggers with the ids $1 as documents, in the order of the ids.
 select
-  t.id, t.version, t.generation, t.name, t.description, t.chain_id, t.registry, t.enabled, t.circuit_breaker, t.is_stateful, t.active_since, t.created_at, t.updated_at,
+  t.id, t.version, t.generation, t.name, t.description, t.chain_id, t.registry, t.enabled, t.circuit_breaker,
+  t.finality, t.from_block, t.warm_up, t.cooldown, t.max_fires, t.is_stateful, t.paused_at, t.paused_reason,
+  t.active_since, t.created_at, t.updated_at,
   coalesce(
     (
       select json_agg(
         json_build_object(
-          'condition_type', c.condition_type, 'field', c.field, 'operator', c.operator, 'value', c.value, 'config', c.config
+          'condition_type', c.condition_type, 'field', c.field, 'operator', c.operator, 'value', c.value,
+          'config', c.config
         ) order by c.position
       )
       from trigger_conditions c
@@ -18,6 +21,7 @@ select
       select json_agg(
         json_build_object(
           'id', a.id, 'action_type', a.action_type, 'destination_id', a.destination_id, 'priority', a.priority, 'alerts', a.alerts,
+          'finality', a.finality, 'on_retraction', a.on_retraction,
           'config', a.config
         )
         order by a.position

@@ -32,7 +32,13 @@ const shownOnly: Record<string, object> = {
     type: 'integer',
     description: 'Counts the changes of what the trigger looks at, and its switchings on',
   },
-  is_stateful: { type: 'boolean' },
+  is_stateful: { type: 'boolean', description: 'Whether it remembers something' },
+  paused_at: {
+    type: ['string', 'null'],
+    format: 'date-time',
+    description: 'When it was switched off because it could not be evaluated again and again',
+  },
+  paused_reason: { type: ['string', 'null'] },
   active_since: {
     type: 'string',
     format: 'date-time',

@@ -9,6 +9,7 @@ import {
   findStatelessType,
   type Operator,
 } from './condition-types.ts'
+import { canHoldContent, checkContent, isContentType, isFileChanged, usesFile } from './content.ts'
 import { checkExpression } from './expression.ts'
 import { isStatefulType, statefulTypes } from './stateful-types.ts'
 
@@ -66,7 +67,7 @@ export function checkConditions(
     input === undefined ? [] : [{ index, input }],
   )
   for (const { index, input } of entries.toSorted((a, b) => rankOf(a.input) - rankOf(b.input))) {
-    const isStateful = isStatefulType(input.condition_type)
+    const isStateful = remembers(input)
     const result = checkCondition({ registry, possible }, input)
     if ('problems' in result) {
       problems.push(...result.problems.map(({ path, message }) => ({ path: [index, ...path], message })))
@@ -88,20 +89,23 @@ export function checkConditions(
   problems.push(...findLonely(entries))
 
   const listed = entries.flatMap(({ index }) => checked.get(index) ?? [])
-  const stateful = listed.flatMap((condition) =>
-    isStatefulType(condition.condition_type)
-      ? [{ condition, type: statefulTypes[condition.condition_type] }]
-      : [],
-  )
+  const movesState = (eventType: EventType) =>
+    listed.some((condition) => {
+      const { condition_type } = condition
+      if (isStatefulType(condition_type)) return statefulTypes[condition_type].uses(condition, eventType)
+      return isFileChanged(condition) && usesFile(eventType)
+    })
   return {
     conditions: listed,
     problems: problems.sort((a, b) => Number(a.path[0]) - Number(b.path[0])),
     firing,
-    eventTypes: possible.filter(
-      (eventType) =>
-        firing.includes(eventType) || stateful.some(({ condition, type }) => type.uses(condition, eventType)),
-    ),
+    eventTypes: possible.filter((eventType) => firing.includes(eventType) || movesState(eventType)),
   }
+}
+
+/** Whether a condition has a memory. */
+export function remembers(condition: Pick<ConditionInput, 'condition_type' | 'operator'>): boolean {
+  return isStatefulType(condition.condition_type) || isFileChanged(condition)
 }
 
 /** What to say of a condition type that there is not. */
@@ -113,6 +117,7 @@ function checkCondition(context: CheckContext, input: ConditionInput): Checked {
   const { condition_type } = input
   if (findStatelessType(condition_type) !== undefined) return checkStateless(context, input)
   if (isStatefulType(condition_type)) return checkStateful(context, input)
+  if (isContentType(condition_type)) return checkContent(context, input)
   if (condition_type === 'expression') return checkExpressionCondition(context, input)
   return refuse('condition_type', describeUnknownType(condition_type))
 }
@@ -134,18 +139,18 @@ function checkExpressionCondition({ possible }: CheckContext, input: ConditionIn
 function canHoldFor(condition: Condition, eventType: EventType): boolean {
   const { condition_type } = condition
   if (isStatefulType(condition_type)) return statefulTypes[condition_type].canHold(condition, eventType)
-  return canHold(condition, eventType)
+  return isContentType(condition_type) ? canHoldContent(condition, eventType) : canHold(condition, eventType)
 }
 
-function rankOf({ condition_type }: ConditionInput): number {
-  if (condition_type === 'event_type_equals') return 0
-  if (isStatefulType(condition_type)) return 3
-  return findStatelessType(condition_type) === undefined ? 2 : 1
+function rankOf(input: ConditionInput): number {
+  if (input.condition_type === 'event_type_equals') return 0
+  if (remembers(input)) return 3
+  return findStatelessType(input.condition_type) === undefined ? 2 : 1
 }
 
 /** An absence has no event that another condition could remember. */
 function findLonely(entries: readonly { index: number; input: ConditionInput }[]): Problem[] {
-  const stateful = entries.filter(({ input }) => isStatefulType(input.condition_type))
+  const stateful = entries.filter(({ input }) => remembers(input))
   if (stateful.length < 2) return []
   return stateful
     .filter(({ input }) => input.condition_type === 'absence')

@@ -3,10 +3,12 @@ import { type Condition, type ConditionInput, checkConditions } from './check-co
 import { compileStateless } from './compile-stateless.ts'
 import type {
   CompiledCondition,
+  CompiledContent,
   CompiledLimit,
   CompiledStateful,
   CompiledTrigger,
 } from './compiled-trigger.ts'
+import { compileContent, compileFileChanged, isContentType, isFileChanged } from './content.ts'
 import { compileExpression, usedFields } from './expression.ts'
 import { compileScope } from './stateful/scope.ts'
 import { windowMsOf } from './stateful/window.ts'
@@ -45,15 +47,20 @@ export function compileTrigger(row: TriggerRow): CompiledTrigger {
   }
   const stateless: CompiledCondition[] = []
   const expressions: CompiledCondition[] = []
+  const content: CompiledContent[] = []
   const stateful: CompiledStateful[] = []
   for (const [index, condition] of conditions.entries()) {
     const { condition_type } = condition
     const position = row.conditions[index]?.position ?? index
-    if (isStatefulType(condition_type))
+    if (isStatefulType(condition_type)) {
       stateful.push(statefulTypes[condition_type].compile(condition, position))
-    else if (condition_type === 'expression')
+    } else if (isFileChanged(condition)) {
+      stateful.push(compileFileChanged(condition, position))
+    } else if (isContentType(condition_type)) {
+      content.push(compileContent(condition, position))
+    } else if (condition_type === 'expression') {
       expressions.push(compileExpressionCondition(condition, position))
-    else stateless.push(compileStateless(condition, position))
+    } else stateless.push(compileStateless(condition, position))
   }
   return {
     id: row.id,
@@ -64,10 +71,10 @@ export function compileTrigger(row: TriggerRow): CompiledTrigger {
     active_since: row.active_since,
     // Expressions are the slowest to ask, and the only ones that can fail.
     conditions: [...stateless, ...expressions],
-    content: [],
+    content,
     stateful: stateful.toSorted((a, b) => Number(a.last) - Number(b.last)),
     limits: compileLimits(row),
-    readsFiles: false,
+    readsFiles: conditions.some(({ condition_type }) => isContentType(condition_type)),
     eventTypes,
     agentIds: agentIdsOf(conditions),
     from_block: row.from_block ?? undefined,

@@ -3,7 +3,11 @@ import type { EventField } from '../event.ts'
 /** What a condition can look at: a decoded column of `events`, or the type of the event itself. */
 export type ConditionField = EventField | 'event_type'
 
-export const operators = ['=', '!=', '<', '<=', '>', '>=', 'in', 'not_in', 'contains', 'exists'] as const
+export const operators = [
+  ...(['=', '!=', '<', '<=', '>', '>=', 'in', 'not_in', 'contains', 'exists'] as const),
+  /** Only of `file_json`. */
+  'changed',
+] as const
 
 export type Operator = (typeof operators)[number]
 

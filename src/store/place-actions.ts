@@ -3,7 +3,10 @@ import { hiddenValue, originOf } from '../header-values.ts'
 import { isSealed } from '../secret-box.ts'
 import type { ActionDocument } from '../trigger-document.ts'
 
-export type StoredAction = Without<ActionDocument, 'id' | 'priority' | 'alerts'> & { id: number }
+export type StoredAction = Without<
+  ActionDocument,
+  'id' | 'priority' | 'alerts' | 'finality' | 'on_retraction'
+> & { id: number }
 
 /** An action with its place, and the row that it goes into; without an id it becomes a new one. */
 export type PlacedAction = Without<ActionDocument, 'id'> & { id: number | undefined; position: number }

@@ -1,4 +1,4 @@
-import type { Problem } from '../conditions/check-conditions.ts'
+import { type Problem, remembers } from '../conditions/check-conditions.ts'
 import type { TriggerRow } from '../conditions/compile-trigger.ts'
 import type { Database, Queryable, Transaction } from '../db.ts'
 import type { Registry } from '../event.ts'
@@ -18,7 +18,11 @@ export type StoredTrigger = Omit<TriggerDocument, 'actions' | 'description'> & {
   /** Counts the changes of what the trigger looks at, and its switchings on: what it remembers belongs to one generation. */
   generation: number
   description: string | null
+  /** It remembers something: a condition does, or how often it has fired. */
   is_stateful: boolean
+  /** When the matcher switched it off because it could not be evaluated, and why. */
+  paused_at: Date | null
+  paused_reason: string | null
   active_since: Date
   created_at: Date
   updated_at: Date
@@ -109,7 +113,7 @@ export function replaceTrigger(
       headerSealer(secrets, stored.user_id),
     )
     if (problems.length > 0) return { problems }
-    await updateTrigger(transaction, [id, ...columnsOf(document)])
+    await updateTrigger(transaction, [id, ...columnsOf(document), document.conditions])
     await deleteConditions(transaction, [id])
     await deleteActions(transaction, [
       id,
@@ -150,8 +154,13 @@ export async function listTriggers(
 }
 
 function columnsOf(document: TriggerDocument) {
-  const { name, description, chain_id, registry, enabled, circuit_breaker } = document
-  return [name, description, chain_id, registry, enabled, circuit_breaker]
+  const { name, description, chain_id, registry, enabled, circuit_breaker, conditions } = document
+  const { finality, from_block, warm_up, cooldown, max_fires } = document
+  const isStateful = conditions.some(remembers) || cooldown !== null || max_fires !== null
+  return [
+    ...[name, description, chain_id, registry, enabled, circuit_breaker],
+    ...[finality, from_block, warm_up, cooldown, max_fires, isStateful],
+  ]
 }
 
 async function writeParts(

@@ -15,6 +15,8 @@ const action = (fields: Partial<RestAction> = {}): RestAction => ({
   action_type: 'rest',
   priority: 1,
   alerts: false,
+  finality: null,
+  on_retraction: 'ignore',
   config: { ...config, headers: {} },
   ...fields,
 })

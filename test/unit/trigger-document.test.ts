@@ -33,6 +33,11 @@ test('what is left out has its default', () => {
       registry: 'reputation',
       enabled: true,
       circuit_breaker: { failures: 5, open_for: '1m' },
+      finality: 'latest',
+      from_block: null,
+      warm_up: false,
+      cooldown: null,
+      max_fires: null,
       conditions: [
         { condition_type: 'score_threshold', field: 'score', operator: '<', value: '70', config: {} },
       ],
@@ -41,6 +46,8 @@ test('what is left out has its default', () => {
           action_type: 'rest',
           priority: 1,
           alerts: false,
+          finality: null,
+          on_retraction: 'ignore',
           config: {
             url: 'https://receiver.example/hook',
             method: 'POST',
@@ -81,7 +88,7 @@ describe('each wrong field is named with what was expected', () => {
     [
       'unknown key',
       { ...document, chainId: 1 },
-      'chainId: unknown; known are name, description, chain_id, registry, enabled, circuit_breaker, conditions, actions',
+      'chainId: unknown; known are name, description, chain_id, registry, enabled, circuit_breaker, finality, from_block, warm_up, cooldown, max_fires, conditions, actions',
     ],
     ['empty name', { ...document, name: '' }, 'name: expected a text of 1 to 200 characters; found ""'],
     [

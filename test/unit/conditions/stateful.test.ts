@@ -223,7 +223,7 @@ test('the average of equal values is that value, to the last bit', () => {
 })
 
 describe('change', () => {
-  const below = (config: object = {}) =>
+  const below = (config: Record<string, unknown> = {}) =>
     compile({ condition_type: 'change', operator: '<', value: 70, config })
   const crossings = (condition: CompiledStateful, scores: readonly number[]) =>
     run(
