@@ -6,6 +6,7 @@ import type { Shutdown } from './shutdown.ts'
 import {
   applyEventsRetention,
   cleanupActionResults,
+  cleanupEventFiles,
   ensurePartitions,
   foldEventCounts,
   forgetOldState,
@@ -30,6 +31,11 @@ const minuteMs = 60_000
 
 /** Small enough that a batch holds its locks for well under a second. */
 const resultsMax = 10_000
+
+/** The verdict on a file is needed again while the event that named it can still be replaced: hours, at most. */
+const fileDays = 30
+/** Each may be a quarter of a megabyte. */
+const filesMax = 1_000
 
 /**
  * Looks after the database until shutdown: partitions, retention, hourly views. Each step is one transaction under an advisory lock, so
@@ -123,6 +129,14 @@ function listTasks({ eventDays, resultDays }: Retention): Task[] {
       run: async (tx) => {
         const [forgotten] = await forgetOldState(tx, [resultsMax, resultDays])
         return { done: forgotten?.deleted ?? 0, more: forgotten?.more === true }
+      },
+    },
+    {
+      counts: 'event_files_deleted',
+      everyMs: 60 * minuteMs,
+      run: async (tx) => {
+        const deleted = (await cleanupEventFiles(tx, [fileDays, filesMax]))[0]?.deleted ?? 0
+        return { done: deleted, more: deleted === filesMax }
       },
     },
   ]

@@ -5,6 +5,7 @@ import { runRole } from '../src/role.ts'
 import { createSecretBox } from '../src/secret-box.ts'
 import { loadSecretKeys } from '../src/secret-keys.ts'
 import { createDeliverer, leaseMs } from './deliver.ts'
+import { runFileFetcher } from './fetch-files.ts'
 import { createHttpClient } from './http.ts'
 import { createMcpTools } from './mcp/create-mcp-tools.ts'
 import { runRelay } from './relay.ts'
@@ -49,6 +50,7 @@ await runRole('worker', async ({ config, log, shutdown }) => {
   }, leaseMs / 3)
   shutdown.add(() => clearInterval(heartbeat))
 
+  await runFileFetcher({ db, log, shutdown, workerId, files: { http, gateways: config.ipfsGateways } })
   const relay = await runRelay({ db, queue, log, shutdown, workerId })
   await queue.consume(async (deliveryId, jobId) => {
     await deliverer.deliver(deliveryId, jobId)

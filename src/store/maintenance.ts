@@ -23,3 +23,6 @@ export const cleanupActionResults = query<{ deleted: number }>('maintain/cleanup
 
 /** One batch of what no matcher looks at any more. Parameters: how many at most, for how many days undecided events are kept. */
 export const forgetOldState = query<{ deleted: number; more: boolean }>('maintain/forget-old-state')
+
+/** One batch. Parameters: for how many days verdicts on files are kept, how many to delete at most. */
+export const cleanupEventFiles = query<{ deleted: number }>('maintain/cleanup-event-files')
