@@ -13,23 +13,33 @@ export type TriggerIndex = {
   readonly size: number
 }
 
-/** Few triggers are a list. More are split, each by the next of its keys; a trigger that has no more is one of the rest. */
-type Node = readonly CompiledTrigger[] | Split
-
-/** A trigger on its way into the tree, or out of it. All the places where it is alone share one list. */
-type Entry = { trigger: CompiledTrigger; keys: readonly Key[]; alone: readonly [CompiledTrigger] }
-
-type Split = {
-  equals: { field: EventField; nodes: Map<string, Node> }[]
-  ranges: { field: EventField; nodes: RangeList<Node> }[]
-  rest: Set<CompiledTrigger>
-}
+/** Where triggers share a place, they are split, each by the next of its keys; one that has no more is one of the rest. */
+type Node = Lone | Split
 
 /**
- * One: asking a trigger in vain is dearer than one more look into a map, since what belongs to one of 100,000 triggers is seldom in
- * the processor's cache.
+ * The only trigger in its place. It is asked only about events that have the next of its keys, too: its conditions are spread over
+ * memory that is seldom in the processor's cache, and reading them costs more than finding it did.
  */
-const listMax = 1
+type Lone = {
+  kind: 'lone'
+  trigger: CompiledTrigger
+  /** Where undefined, any event will do. */
+  field: EventField | undefined
+  /** What the field must be; where undefined, a number from low to high. */
+  value: string | undefined
+  low: number
+  high: number
+}
+
+/** A trigger on its way into the tree, or out of it. */
+type Entry = { trigger: CompiledTrigger; keys: readonly Key[]; lone: { at: Lone; depth: number } | undefined }
+
+type Split = {
+  kind: 'split'
+  equals: { field: EventField; nodes: Map<string, Node> }[]
+  ranges: { field: EventField; nodes: RangeList<Node> }[]
+  rest: CompiledTrigger[]
+}
 
 const none: readonly CompiledTrigger[] = []
 
@@ -74,7 +84,6 @@ export function createTriggerIndex(triggers: readonly CompiledTrigger[] = []): T
     candidates(event) {
       const node = chains.get(event.chain_id)?.get(event.event_type)
       if (node === undefined) return none
-      if (isList(node)) return node
       const found: CompiledTrigger[] = []
       collect(node, event, found)
       return found
@@ -86,8 +95,8 @@ export function createTriggerIndex(triggers: readonly CompiledTrigger[] = []): T
 }
 
 function collect(node: Node, event: RegistryEvent, found: CompiledTrigger[]) {
-  if (isList(node)) {
-    for (const trigger of node) found.push(trigger)
+  if (node.kind === 'lone') {
+    if (mayConcern(node, event)) found.push(node.trigger)
     return
   }
   for (const { field, nodes } of node.equals) {
@@ -95,35 +104,45 @@ function collect(node: Node, event: RegistryEvent, found: CompiledTrigger[]) {
     const next = value === undefined ? undefined : nodes.get(value)
     if (next !== undefined) collect(next, event, found)
   }
-  for (const { field, nodes } of node.ranges) {
-    const seen = event[field]
-    if (seen !== null) nodes.visit(roundOutward(String(seen)), (next) => collect(next, event, found))
-  }
+  if (node.ranges.length > 0) collectFromRanges(node, event, found)
   for (const trigger of node.rest) found.push(trigger)
+}
+
+function mayConcern({ field, value, low, high }: Lone, event: RegistryEvent): boolean {
+  if (field === undefined) return true
+  if (value !== undefined) return readKey(event, field) === value
+  const seen = event[field]
+  if (seen === null) return false
+  const range = roundOutward(String(seen))
+  return low <= range.high && high >= range.low
+}
+
+function collectFromRanges({ ranges }: Split, event: RegistryEvent, found: CompiledTrigger[]) {
+  const visit = (next: Node) => collect(next, event, found)
+  for (const { field, nodes } of ranges) {
+    const seen = event[field]
+    if (seen !== null) nodes.visit(roundOutward(String(seen)), visit)
+  }
 }
 
 /** @returns what stands in the place of the node from now on. */
 function add(node: Node | undefined, entry: Entry, depth: number): Node {
-  if (node === undefined) return entry.alone
-  if (isList(node)) {
-    // A copy has no room to spare, which most lists would never use.
-    if (node.length < listMax) return [...node, entry.trigger]
-    const split: Split = { equals: [], ranges: [], rest: new Set() }
-    for (const trigger of node) {
-      const other = entryOf(trigger)
-      if (other !== undefined) addToSplit(split, other, depth)
-    }
-    addToSplit(split, entry, depth)
-    return split
+  if (node === undefined) return loneOf(entry, depth)
+  if (node.kind === 'split') {
+    addToSplit(node, entry, depth)
+    return node
   }
-  addToSplit(node, entry, depth)
-  return node
+  const split: Split = { kind: 'split', equals: [], ranges: [], rest: [] }
+  const other = entryOf(node.trigger)
+  if (other !== undefined) addToSplit(split, other, depth)
+  addToSplit(split, entry, depth)
+  return split
 }
 
 function addToSplit(split: Split, entry: Entry, depth: number) {
   const key = entry.keys[depth]
   if (key === undefined) {
-    split.rest.add(entry.trigger)
+    split.rest.push(entry.trigger)
   } else if (key.kind === 'equals') {
     const nodes = split.equals.find(({ field }) => field === key.field)?.nodes ?? new Map<string, Node>()
     if (nodes.size === 0) split.equals.push({ field: key.field, nodes })
@@ -138,18 +157,17 @@ function addToSplit(split: Split, entry: Entry, depth: number) {
 /** @returns what stands in the place of the node from now on; `undefined`: nothing is left. */
 function drop(node: Node | undefined, entry: Entry, depth: number): Node | undefined {
   if (node === undefined) return undefined
-  if (isList(node)) {
-    const left = node.filter((trigger) => trigger !== entry.trigger)
-    return left.length === 0 ? undefined : left
-  }
+  if (node.kind === 'lone') return node.trigger === entry.trigger ? undefined : node
   dropFromSplit(node, entry, depth)
-  return node.equals.length === 0 && node.ranges.length === 0 && node.rest.size === 0 ? undefined : node
+  return node.equals.length === 0 && node.ranges.length === 0 && node.rest.length === 0 ? undefined : node
 }
 
 function dropFromSplit(split: Split, entry: Entry, depth: number) {
   const key = entry.keys[depth]
   if (key === undefined) {
-    split.rest.delete(entry.trigger)
+    const last = split.rest.pop()
+    const place = split.rest.indexOf(entry.trigger)
+    if (last !== undefined && last !== entry.trigger) split.rest[place] = last
   } else if (key.kind === 'equals') {
     const nodes = split.equals.find(({ field }) => field === key.field)?.nodes
     for (const value of key.values) {
@@ -170,9 +188,23 @@ function dropFromSplit(split: Split, entry: Entry, depth: number) {
 /** `undefined`: no event can be its match. */
 function entryOf(trigger: CompiledTrigger): Entry | undefined {
   const keys = listKeys(trigger)
-  return keys && { trigger, keys, alone: [trigger] }
+  return keys && { trigger, keys, lone: undefined }
 }
 
-function isList(node: Node): node is readonly CompiledTrigger[] {
-  return Array.isArray(node)
+/** All the places of a depth where a trigger is alone share one object. */
+function loneOf(entry: Entry, depth: number): Lone {
+  if (entry.lone?.depth === depth) return entry.lone.at
+  const rest = entry.keys.slice(depth)
+  // Lists are left to the condition: looking through one is as dear as asking it.
+  const key = rest.find((one) => one.kind === 'range' || one.values.length === 1)
+  const at: Lone = {
+    kind: 'lone',
+    trigger: entry.trigger,
+    field: key?.field,
+    value: key?.kind === 'equals' ? key.values[0] : undefined,
+    low: key?.kind === 'range' ? key.range.low : 0,
+    high: key?.kind === 'range' ? key.range.high : 0,
+  }
+  entry.lone = { at, depth }
+  return at
 }

@@ -95,7 +95,8 @@ export function createRangeList<Item>(): RangeList<Item> {
     visit(wanted, visit) {
       // The square root balances what is walked through one by one with how often all is sorted.
       if (added.length > 8 + Math.sqrt(sorted.length) || deleted > sorted.length / 2) sort()
-      if (sorted.length > 0) walk(0, 0, sorted.length, countUpTo(lows, wanted.high), wanted.low, visit)
+      const end = countUpTo(lows, wanted.high)
+      if (end > 0) walk(0, 0, sorted.length, end, wanted.low, visit)
       for (const { low, high, item } of added) {
         if (item !== undefined && low <= wanted.high && high >= wanted.low) visit(item)
       }

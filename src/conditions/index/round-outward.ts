@@ -10,9 +10,8 @@ const exactDigits = 15
  * plain decimal could be anywhere.
  */
 export function roundOutward(text: string): Range {
-  if (!isDecimal(text)) return everything
   const number = Number(text)
-  if (!Number.isFinite(number)) return everything
+  if (!Number.isFinite(number) || !isDecimal(text)) return everything
   return isExact(text) ? { low: number, high: number } : { low: below(number), high: above(number) }
 }
 
