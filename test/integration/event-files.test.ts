@@ -18,6 +18,8 @@ import {
 } from '../../src/store/event-files.ts'
 import { type FetchPace, runFileFetcher } from '../../worker/fetch-files.ts'
 import { createHttpClient, type HttpClient } from '../../worker/http.ts'
+import { testSecretKeys } from '../support/secrets.ts'
+import { startRole } from '../support/start-role.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 import { until } from '../support/until.ts'
 
@@ -250,6 +252,44 @@ describe('the fetch queue', () => {
       error: 'every process that fetched it died',
     })
     expect(requests).not.toContain('/killer')
+  })
+
+  it('survives kill -9 of the worker process that fetches', async () => {
+    answer = () => {}
+    const variables = {
+      DATABASE_URL: database.url,
+      TOCSIN_SECRET_KEYS: testSecretKeys,
+      TOCSIN_LOG_LEVEL: 'warn',
+      OUTBOUND_ALLOW: '127.0.0.0/8',
+    }
+    const worker = await startRole('worker', variables)
+    const key = await ask('/a')
+    await until('it is being fetched', () => requests.length === 1)
+    await worker.kill()
+    const [row] = await db`select status, attempts, lease_until > now() as leased from event_files`
+    expect(row).toEqual({ status: 'waiting', attempts: 1, leased: true })
+    await startFetcher()
+    // Half a minute later.
+    await db`update event_files set lease_until = now()`
+    answer = (_path, response) => response.end('{}')
+    expect(await settled(key)).toMatchObject({ status: 'fetched' })
+    expect(requests).toEqual(['/a', '/a'])
+  })
+
+  it('a matcher in a snapshot from before a verdict does not lose it', async () => {
+    answer = (_path, response) => response.end('{}')
+    const uri = `${url}/a`
+    const key = fileKeyOf({ uri, hash: null }, 'one')
+    const attempt = db.begin('isolation level repeatable read', async (tx) => {
+      expect((await readFiles(tx, [key])).size).toBe(0)
+      await requestFiles(db, 1, [{ key, uri, hash: null }])
+      await startFetcher()
+      await settled(key)
+      await requestFiles(tx, 1, [{ key, uri, hash: null }])
+    })
+    // A lost race, which a matcher runs again.
+    await expect(attempt).rejects.toMatchObject({ code: '40001' })
+    expect(await verdictOf(key)).toMatchObject({ status: 'fetched' })
   })
 
   it('a worker that stops leaves its file to the next one, without a try lost', async () => {
