@@ -12,6 +12,7 @@ import { applyCommand, rollbackCommand, statusCommand, verifyCommand } from './c
 import { runRoles } from './commands/run-roles.ts'
 import { rotateCommand } from './commands/secrets.ts'
 import { testCommand } from './commands/triggers.ts'
+import { createAdminCommand } from './commands/users.ts'
 import { loadEnvironmentFile } from './config.ts'
 import { expectedDestination, expectedTime, parseDestination, parseTime } from './delivery-filter.ts'
 import { describeError, UserError } from './errors.ts'
@@ -116,6 +117,17 @@ function createProgram(): Command {
     .description('encrypt everything with the newest of TOCSIN_SECRET_KEYS')
     .option('--json')
     .action(rotateCommand)
+
+  program
+    .command('users')
+    .description('who may use the API')
+    .command('create-admin')
+    .argument('<name>', 'to sign in with')
+    .description(
+      'make an administrator, or make one of a user; asks for the password, or reads it from stdin',
+    )
+    .option('--json')
+    .action(createAdminCommand)
 
   program
     .command('triggers')

@@ -81,8 +81,12 @@ const settings = z.object({
   TOCSIN_API_HOST: z.string().min(1).default('127.0.0.1'),
   /** 8004, as in ERC-8004. 0 takes any free port. */
   TOCSIN_API_PORT: integer(0, 65_535).default(8004),
-  /** Who holds it may do everything. Without it, one is made once and kept in TOCSIN_HOME/api-token. */
+  /** The installation's own credential: whoever holds it may do everything. Without it, one is made once and kept in TOCSIN_HOME/api-token. */
   TOCSIN_API_TOKEN: z.string().min(16, 'expected at least 16 characters').optional(),
+  /** Open, since the API is on loopback: who opens it to others decides about that as well. */
+  TOCSIN_REGISTRATION: z.enum(['open', 'closed'], { error: 'expected open or closed' }).default('open'),
+  /** Messages that wallets sign name the place that they are for. It cannot be taken from a request: a thief would name his own. */
+  TOCSIN_PUBLIC_URL: url(['https:', 'http:']).optional(),
   /** Who scrapes metrics is no user, and the API is on loopback: without it, whoever reaches the API may read them. */
   TOCSIN_METRICS_TOKEN: z.string().min(16, 'expected at least 16 characters').optional(),
   /** Secrets are stored encrypted with the first of them. Without it, one is made once and kept in TOCSIN_HOME/secret-keys. */
@@ -197,7 +201,13 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     redisUrl: value.REDIS_URL,
     home: resolve(value.TOCSIN_HOME),
     log: { level: value.TOCSIN_LOG_LEVEL, format: value.TOCSIN_LOG_FORMAT },
-    api: { host: value.TOCSIN_API_HOST, port: value.TOCSIN_API_PORT, token: value.TOCSIN_API_TOKEN },
+    api: {
+      host: value.TOCSIN_API_HOST,
+      port: value.TOCSIN_API_PORT,
+      token: value.TOCSIN_API_TOKEN,
+      registration: value.TOCSIN_REGISTRATION,
+      publicUrl: value.TOCSIN_PUBLIC_URL,
+    },
     metricsToken: value.TOCSIN_METRICS_TOKEN,
     secretKeys: value.TOCSIN_SECRET_KEYS,
     worker: { concurrency: value.TOCSIN_WORKER_CONCURRENCY },

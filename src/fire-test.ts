@@ -35,11 +35,13 @@ export async function fireTest(
     eventId?: string | undefined
     eventType?: EventType | undefined
     actionIds?: readonly number[] | undefined
+    /** Whose trigger it is; not given: anybody's. */
+    userId?: string | undefined
     waitMs: number
     signal: AbortSignal
   },
 ): Promise<FiredTest | { misfit: Misfit } | undefined> {
-  const trigger = await readTrigger(db, triggerId)
+  const trigger = await readTrigger(db, triggerId, options.userId)
   if (trigger === undefined) return undefined
   const known = trigger.actions.map((action) => action.id)
   const strange = (options.actionIds ?? []).findIndex((id) => !known.includes(id))

@@ -1,8 +1,13 @@
--- Delivery $1 is cancelled, if it has not begun. The job that it may have finds nothing to do.
+-- Delivery $1 of user $2 (null: of any) is cancelled, if it has not begun. The job that it may have finds nothing to do.
 with cancelled as (
   update deliveries d
   set state = 'cancelled', finished_at = now(), error_message = 'cancelled on request'
   where d.id = $1 and d.state in ('pending', 'enqueued')
+    and (
+      $2::text is null
+      or d.trigger_id in (select t.id from triggers t where t.user_id = $2)
+      or d.destination_id in (select x.id from destinations x where x.user_id = $2)
+    )
   returning d.*
 )
 select

@@ -1,4 +1,4 @@
--- Trigger $1 with its actions, held against other writers. Rows that refer to it can still be made meanwhile.
+-- Trigger $1 of user $2 (null: of any) with its actions, held against other writers. Rows that refer to it can still be made meanwhile.
 select
   t.id, t.user_id,
   coalesce(
@@ -12,5 +12,5 @@ select
     '[]'
   ) as actions
 from triggers t
-where t.id = $1
+where t.id = $1 and ($2::text is null or t.user_id = $2)
 for no key update of t

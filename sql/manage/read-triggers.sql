@@ -1,4 +1,4 @@
--- The triggers with the ids $1 as documents, in the order of the ids.
+-- The triggers of user $2 (null: of any) with the ids $1 as documents, in the order of the ids.
 select
   t.id, t.version, t.generation, t.name, t.description, t.chain_id, t.registry, t.enabled, t.circuit_breaker,
   t.finality, t.from_block, t.warm_up, t.cooldown, t.max_fires, t.is_stateful, t.paused_at, t.paused_reason,
@@ -32,5 +32,5 @@ select
     '[]'
   ) as actions
 from unnest($1::text[]) with ordinality as wanted (id, number)
-join triggers t on t.id = wanted.id
+join triggers t on t.id = wanted.id and ($2::text is null or t.user_id = $2)
 order by wanted.number

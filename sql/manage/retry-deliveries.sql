@@ -1,6 +1,6 @@
 -- One batch of deliveries in state $1, the oldest first, gets a whole new schedule each. $2 trigger, $3 destination, $4 the time since
 -- which it ended (each null: any), $5 and $6 created_at and id of the last delivery of the batch before (null: the first batch):
--- one that has failed again meanwhile is not retried twice. $7 how many at most. Wakes the relay. What somebody else is changing at
+-- one that has failed again meanwhile is not retried twice. $7 how many at most, $8 user (null: any). Wakes the relay. What somebody else is changing at
 -- this moment is left to them.
 with chosen as (
   select d.id, d.created_at, (select a.destination_id from trigger_actions a where a.id = d.action_id) as current_destination
@@ -10,6 +10,11 @@ with chosen as (
     and ($2::text is null or d.trigger_id = $2)
     and ($3::text is null or d.action_id = any (array(select x.id from trigger_actions x where x.destination = $3)))
     and ($4::timestamptz is null or d.finished_at >= $4)
+    and (
+      $8::text is null
+      or d.trigger_id in (select t.id from triggers t where t.user_id = $8)
+      or d.destination_id in (select x.id from destinations x where x.user_id = $8)
+    )
     and ($5::text is null or (d.created_at, d.id) > ($5::text::timestamptz, $6::text::uuid))
   order by d.created_at, d.id
   limit $7

@@ -1,8 +1,8 @@
-import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { createRoute, z } from '@hono/zod-openapi'
 import { type Chain, knownChains } from '../chains.ts'
 import { listAgents, readAgent } from '../store/agents-read.ts'
-import type { ApiContext } from './app.ts'
-import { bearer, pageResponse, problemResponses, resourceResponse } from './describe.ts'
+import type { ApiApp, ApiContext } from './app.ts'
+import { needs, pageResponse, problemResponses, resourceResponse } from './describe.ts'
 import { filter, keyPart, listQuery, sendPage } from './list.ts'
 import { invalid, notFound, ProblemError } from './problem.ts'
 
@@ -87,14 +87,14 @@ const ownedSchema = z.object({
   uri: z.string().nullable(),
 })
 
-export function addAgents(app: OpenAPIHono, { db }: ApiContext): void {
+export function addAgents(app: ApiApp, { db }: ApiContext): void {
   app.openAPIRegistry.register('Agent', agentSchema)
   app.openAPIRegistry.register('OwnedAgent', ownedSchema)
 
   app.openapi(
     createRoute({
       tags: ['agents'],
-      security: bearer,
+      security: needs('events:read'),
       method: 'get',
       path: '/v1/agents',
       summary: 'List the agents that an address owns now',
@@ -111,7 +111,7 @@ export function addAgents(app: OpenAPIHono, { db }: ApiContext): void {
   app.openapi(
     createRoute({
       tags: ['agents'],
-      security: bearer,
+      security: needs('events:read'),
       method: 'get',
       path: '/v1/agents/{chain}/{agent}',
       summary: 'Read what the canonical events say of an agent, at any block',

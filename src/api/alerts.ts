@@ -1,7 +1,7 @@
-import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { createRoute, z } from '@hono/zod-openapi'
 import { listAlerts } from '../store/destinations.ts'
-import type { ApiContext } from './app.ts'
-import { bearer, pageResponse, problemResponses } from './describe.ts'
+import type { ApiApp } from './app.ts'
+import { needs, pageResponse, problemResponses } from './describe.ts'
 import { filter, keyPart, listQuery, sendPage } from './list.ts'
 
 const query = listQuery(
@@ -27,12 +27,12 @@ const alertSchema = z.object({
   resolved_at: time.nullable().openapi({ description: 'null: it is still so' }),
 })
 
-export function addAlerts(app: OpenAPIHono, { db, userId }: ApiContext): void {
+export function addAlerts(app: ApiApp): void {
   app.openAPIRegistry.register('Alert', alertSchema)
   app.openapi(
     createRoute({
       tags: ['destinations'],
-      security: bearer,
+      security: needs('deliveries:read'),
       method: 'get',
       path: '/v1/alerts',
       summary: 'List what an owner has to know about destinations, triggers and chains, the newest first',
@@ -42,7 +42,7 @@ export function addAlerts(app: OpenAPIHono, { db, userId }: ApiContext): void {
     async (c) => {
       const { cursor, limit, open } = c.req.valid('query')
       const wanted = { open: open === undefined ? undefined : open === 'true' }
-      return sendPage(c, await listAlerts(db, userId, wanted, { after: cursor, limit }))
+      return sendPage(c, await listAlerts(c.var.db, c.var.caller.userId, wanted, { after: cursor, limit }))
     },
   )
 }

@@ -1,19 +1,26 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi'
 import { bodyLimit } from 'hono/body-limit'
+import { type AccessTokens, createAccessTokens } from '../accounts/access-tokens.ts'
+import type { RpcUrls } from '../accounts/wallets.ts'
 import { knownChains } from '../chains.ts'
 import type { Database } from '../db.ts'
 import type { Log } from '../log.ts'
 import type { SecretBox } from '../secret-box.ts'
 import { addAgents } from './agents.ts'
 import { addAlerts } from './alerts.ts'
+import { addAuth } from './auth.ts'
+import { createAuthenticator } from './authenticate.ts'
 import { authorize } from './authorize.ts'
+import type { ApiEnv } from './caller.ts'
 import { addChains } from './chains.ts'
 import { addDeliveries } from './deliveries.ts'
 import { addDestinations } from './destinations.ts'
 import { addEvents } from './events.ts'
 import { addHealth } from './health.ts'
+import { addKeys } from './keys.ts'
 import { addMatches } from './matches.ts'
 import { addMcpTokens } from './mcp-tokens.ts'
+import { addMe } from './me.ts'
 import { addMetrics } from './metrics.ts'
 import { addPreview } from './preview.ts'
 import { invalid, ProblemError, toProblems, toResponse } from './problem.ts'
@@ -22,8 +29,11 @@ import { addStats } from './stats.ts'
 import { addTelegram } from './telegram.ts'
 import { addTestFire } from './test-fire.ts'
 import { addTriggers } from './triggers.ts'
+import { addWallets } from './wallets.ts'
 
 const bodyBytesMax = 256 * 1024
+
+export type ApiApp = OpenAPIHono<ApiEnv>
 
 /** What the resources work with. */
 export type ApiContext = {
@@ -37,20 +47,34 @@ export type ApiContext = {
   metricsToken?: string | undefined
   /** The user that new triggers belong to. */
   userId: string
+  /** Signs people's sessions. */
+  accessTokens: AccessTokens
+  /** Whether anybody can make an account. */
+  registration: 'open' | 'closed'
+  /** Where people reach the API: what wallets sign for. Without it they cannot sign in. */
+  publicUrl?: string | undefined
+  /** Where smart wallets are asked whether a signature is theirs. */
+  rpcUrls: RpcUrls
   /** The chains that triggers can be for. */
   chains: readonly { id: number }[]
 }
+
+type Optional = 'chains' | 'registration' | 'rpcUrls' | 'accessTokens'
 
 /**
  * The REST API. Opens no port: ask it with `app.request()`, or serve it.
  *
  * @param options.chains every chain with known registries, unless given.
  */
-export function createApp(
-  options: Omit<ApiContext, 'chains'> & Partial<Pick<ApiContext, 'chains'>>,
-): OpenAPIHono {
-  const context: ApiContext = { chains: knownChains, ...options }
-  const app = new OpenAPIHono({
+export function createApp(options: Omit<ApiContext, Optional> & Partial<Pick<ApiContext, Optional>>): ApiApp {
+  const context: ApiContext = {
+    chains: knownChains,
+    registration: 'open',
+    rpcUrls: new Map(),
+    accessTokens: createAccessTokens(options.db, options.secrets),
+    ...options,
+  }
+  const app = new OpenAPIHono<ApiEnv>({
     defaultHook: (result) => {
       if (!result.success)
         throw invalid(result.target === 'query' ? 'query' : 'request', toProblems(result.error))
@@ -68,7 +92,7 @@ export function createApp(
           })
     return toResponse(problem, context.log)
   })
-  app.use(authorize(context.token))
+  app.use(authorize(app, context.db, createAuthenticator(context)))
   app.use(
     bodyLimit({
       maxSize: bodyBytesMax,
@@ -85,15 +109,19 @@ export function createApp(
   addAgents(app, context)
   addStats(app, context)
   addChains(app, context)
-  addMatches(app, context)
-  addDeliveries(app, context)
-  addResults(app, context)
+  addMatches(app)
+  addDeliveries(app)
+  addResults(app)
   addDestinations(app, context)
-  addAlerts(app, context)
+  addAlerts(app)
   addMcpTokens(app, context)
   addPreview(app, context)
-  addTestFire(app, context)
-  addTelegram(app, context)
+  addTestFire(app)
+  addTelegram(app)
+  addAuth(app, context)
+  addWallets(app, context)
+  addMe(app, context)
+  addKeys(app)
 
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
   app.openAPIRegistry.register(
@@ -118,7 +146,7 @@ export function createApp(
 }
 
 /** The methods that some route has for the path. */
-function methodsOf(app: OpenAPIHono, path: string): string[] {
+function methodsOf(app: ApiApp, path: string): string[] {
   const methods = app.routes
     .filter(({ method }) => method !== 'ALL')
     .filter((route) => new RegExp(`^${route.path.replaceAll(/:[^/]+/g, '[^/]+')}$`).test(path))

@@ -1,8 +1,8 @@
-import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { createRoute, z } from '@hono/zod-openapi'
 import { chainStates, describeProgress } from '../chain-progress.ts'
 import { readChainProgress } from '../store/chains.ts'
-import type { ApiContext } from './app.ts'
-import { bearer, problemResponses, resourceResponse } from './describe.ts'
+import type { ApiApp, ApiContext } from './app.ts'
+import { needs, problemResponses, resourceResponse } from './describe.ts'
 
 const number = z.number().nullable()
 const chainsSchema = z.object({
@@ -30,12 +30,12 @@ const chainsSchema = z.object({
   ),
 })
 
-export function addChains(app: OpenAPIHono, { db }: ApiContext): void {
+export function addChains(app: ApiApp, { db }: ApiContext): void {
   app.openAPIRegistry.register('Chains', chainsSchema)
   app.openapi(
     createRoute({
       tags: ['chains'],
-      security: bearer,
+      security: needs('events:read'),
       method: 'get',
       path: '/v1/chains',
       summary: 'Show how far each chain has been indexed',

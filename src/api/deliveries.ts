@@ -1,4 +1,4 @@
-import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { createRoute, z } from '@hono/zod-openapi'
 import {
   type Change,
   cancelDelivery,
@@ -13,8 +13,8 @@ import {
   listDeliveries,
   readDelivery,
 } from '../store/deliveries-read.ts'
-import type { ApiContext } from './app.ts'
-import { bearer, pageResponse, problemResponses, resourceResponse } from './describe.ts'
+import type { ApiApp } from './app.ts'
+import { needs, pageResponse, problemResponses, resourceResponse } from './describe.ts'
 import { readJsonBody } from './json-body.ts'
 import { filter, keyPart, listQuery, sendPage } from './list.ts'
 import { invalid, notFound, ProblemError, toProblems } from './problem.ts'
@@ -81,7 +81,7 @@ const deliverySchema = z.object({
   updated_at: time,
 })
 
-export function addDeliveries(app: OpenAPIHono, { db }: ApiContext): void {
+export function addDeliveries(app: ApiApp): void {
   app.openAPIRegistry.register('Delivery', deliverySchema)
   app.openAPIRegistry.register('DeadLetterFilter', bulkSchema)
   app.openAPIRegistry.register('Retried', z.object({ retried: z.int() }))
@@ -99,7 +99,7 @@ export function addDeliveries(app: OpenAPIHono, { db }: ApiContext): void {
   app.openapi(
     createRoute({
       tags: ['deliveries'],
-      security: bearer,
+      security: needs('deliveries:read'),
       method: 'get',
       path: '/v1/deliveries',
       summary: 'List deliveries, the newest first',
@@ -108,14 +108,15 @@ export function addDeliveries(app: OpenAPIHono, { db }: ApiContext): void {
     }),
     async (c) => {
       const { cursor, limit, ...narrow } = c.req.valid('query')
-      return sendPage(c, await listDeliveries(db, narrow, { after: cursor, limit }))
+      const user_id = c.var.caller.userId
+      return sendPage(c, await listDeliveries(c.var.db, { ...narrow, user_id }, { after: cursor, limit }))
     },
   )
 
   app.openapi(
     createRoute({
       tags: ['deliveries'],
-      security: bearer,
+      security: needs('deliveries:read'),
       method: 'get',
       path: '/v1/deliveries/{id}',
       summary: 'Read a delivery with every attempt at it',
@@ -124,7 +125,9 @@ export function addDeliveries(app: OpenAPIHono, { db }: ApiContext): void {
     }),
     async (c) => {
       const { id } = c.req.valid('param')
-      const delivery = z.guid().safeParse(id).success ? await readDelivery(db, id) : undefined
+      const delivery = z.guid().safeParse(id).success
+        ? await readDelivery(c.var.db, id, c.var.caller.userId)
+        : undefined
       if (delivery === undefined) throw notFound('delivery', id)
       return c.json(delivery, 200)
     },
@@ -133,7 +136,7 @@ export function addDeliveries(app: OpenAPIHono, { db }: ApiContext): void {
   app.openapi(
     createRoute({
       tags: ['deliveries'],
-      security: bearer,
+      security: needs('deliveries:write'),
       method: 'post',
       path: '/v1/deliveries/retry',
       summary: 'Retry all failed and unknown deliveries that fit at least one filter',
@@ -151,7 +154,8 @@ export function addDeliveries(app: OpenAPIHono, { db }: ApiContext): void {
     async (c) => {
       const parsed = bulkSchema.safeParse(await readJsonBody(c))
       if (!parsed.success) throw invalid('body', toProblems(parsed.error))
-      return c.json({ retried: await retryDeliveries(db, parsed.data) }, 200)
+      const user_id = c.var.caller.userId
+      return c.json({ retried: await retryDeliveries(c.var.db, { ...parsed.data, user_id }) }, 200)
     },
   )
 
@@ -163,7 +167,7 @@ export function addDeliveries(app: OpenAPIHono, { db }: ApiContext): void {
     app.openapi(
       createRoute({
         tags: ['deliveries'],
-        security: bearer,
+        security: needs('deliveries:write'),
         method: 'post',
         path: `/v1/deliveries/{id}/${verb}`,
         summary,
@@ -172,7 +176,9 @@ export function addDeliveries(app: OpenAPIHono, { db }: ApiContext): void {
       }),
       async (c) => {
         const { id } = c.req.valid('param')
-        const result = z.guid().safeParse(id).success ? await change(db, id) : undefined
+        const result = z.guid().safeParse(id).success
+          ? await change(c.var.db, id, c.var.caller.userId)
+          : undefined
         return c.json(changedOf(result, id), 200)
       },
     )

@@ -1,4 +1,5 @@
 import type { RouteConfig } from '@hono/zod-openapi'
+import type { Scope } from '../scopes.ts'
 
 type ResponseConfig = RouteConfig['responses'][string]
 
@@ -31,4 +32,10 @@ export function pageResponse(name: string, description: string): ResponseConfig 
   return { description, content: { 'application/json': { schema } } }
 }
 
-export const bearer = [{ bearer: [] }]
+/** What a credential has to have for a route: enforced by `authorize`, and shown in the API description. */
+export function needs(...scopes: Scope[]): { bearer: string[] }[] {
+  return [{ bearer: scopes }]
+}
+
+/** Anybody may ask. */
+export const anybody: never[] = []

@@ -1,4 +1,4 @@
-import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { integer, strict } from '../document-schema.ts'
 import { parsePauseMs } from '../parse-pause.ts'
@@ -11,15 +11,15 @@ import {
   resetDestination,
 } from '../store/destinations.ts'
 import { rotateSigningSecret } from '../store/signing-secrets.ts'
-import type { ApiContext } from './app.ts'
-import { bearer, pageResponse, problemResponses, resourceResponse } from './describe.ts'
+import type { ApiApp, ApiContext } from './app.ts'
+import { needs, pageResponse, problemResponses, resourceResponse } from './describe.ts'
 import { readJsonBody } from './json-body.ts'
 import { filter, keyPart, listQuery, sendPage } from './list.ts'
 import { invalid, notFound, ProblemError, toProblems } from './problem.ts'
 
 const path = '/v1/destinations'
 const onePath = `${path}/{id}` as const
-const common = { tags: ['destinations'], security: bearer }
+const common = { tags: ['destinations'] }
 const params = z.object({ id: z.string() })
 
 const query = listQuery(
@@ -86,7 +86,7 @@ const rotatedSchema = z.object({
   previous_expires_at: time.nullable().openapi({ description: 'null: it has ended' }),
 })
 
-export function addDestinations(app: OpenAPIHono, { db, secrets, userId }: ApiContext): void {
+export function addDestinations(app: ApiApp, { secrets }: ApiContext): void {
   app.openAPIRegistry.register('Destination', destinationSchema)
   app.openAPIRegistry.register('DestinationLimits', limitsSchema)
   app.openAPIRegistry.register('SecretRotation', rotationSchema)
@@ -96,6 +96,7 @@ export function addDestinations(app: OpenAPIHono, { db, secrets, userId }: ApiCo
   app.openapi(
     createRoute({
       ...common,
+      security: needs('deliveries:read'),
       method: 'get',
       path,
       summary: 'List where deliveries go, the newest first',
@@ -105,13 +106,17 @@ export function addDestinations(app: OpenAPIHono, { db, secrets, userId }: ApiCo
     async (c) => {
       const { cursor, limit, disabled, ...narrow } = c.req.valid('query')
       const wanted = { ...narrow, disabled: disabled === undefined ? undefined : disabled === 'true' }
-      return sendPage(c, await listDestinations(db, userId, wanted, { after: cursor, limit }))
+      return sendPage(
+        c,
+        await listDestinations(c.var.db, c.var.caller.userId, wanted, { after: cursor, limit }),
+      )
     },
   )
 
   app.openapi(
     createRoute({
       ...common,
+      security: needs('deliveries:read'),
       method: 'get',
       path: onePath,
       summary: 'Read a destination',
@@ -120,13 +125,14 @@ export function addDestinations(app: OpenAPIHono, { db, secrets, userId }: ApiCo
     }),
     async (c) => {
       const { id } = c.req.valid('param')
-      return c.json(found(await readDestination(db, userId, numberOf(id)), id), 200)
+      return c.json(found(await readDestination(c.var.db, c.var.caller.userId, numberOf(id)), id), 200)
     },
   )
 
   app.openapi(
     createRoute({
       ...common,
+      security: needs('deliveries:write'),
       method: 'patch',
       path: onePath,
       summary: 'Change how much is sent to a destination at once, and in a second',
@@ -137,13 +143,17 @@ export function addDestinations(app: OpenAPIHono, { db, secrets, userId }: ApiCo
       const { id } = c.req.valid('param')
       const parsed = limitsSchema.safeParse(await readJsonBody(c))
       if (!parsed.success) throw invalid('body', toProblems(parsed.error))
-      return c.json(found(await limitDestination(db, userId, numberOf(id), parsed.data), id), 200)
+      return c.json(
+        found(await limitDestination(c.var.db, c.var.caller.userId, numberOf(id), parsed.data), id),
+        200,
+      )
     },
   )
 
   app.openapi(
     createRoute({
       ...common,
+      security: needs('deliveries:write'),
       method: 'post',
       path: `${onePath}/reset`,
       summary: 'Use a destination again: close its breaker, enable it, resolve its alerts',
@@ -152,13 +162,14 @@ export function addDestinations(app: OpenAPIHono, { db, secrets, userId }: ApiCo
     }),
     async (c) => {
       const { id } = c.req.valid('param')
-      return c.json(found(await resetDestination(db, userId, numberOf(id)), id), 200)
+      return c.json(found(await resetDestination(c.var.db, c.var.caller.userId, numberOf(id)), id), 200)
     },
   )
 
   app.openapi(
     createRoute({
       ...common,
+      security: needs('deliveries:write'),
       method: 'post',
       path: `${onePath}/secret/rotate`,
       summary: 'Sign webhooks with a new secret, and for a while with the old one too',
@@ -173,8 +184,8 @@ export function addDestinations(app: OpenAPIHono, { db, secrets, userId }: ApiCo
       const parsed = rotationSchema.safeParse(await readOptionalBody(c))
       if (!parsed.success) throw invalid('body', toProblems(parsed.error))
       const overlapMs = parsePauseMs(parsed.data.overlap) ?? 0
-      const wanted = { id: numberOf(id), userId, overlapMs }
-      const rotated = found(await rotateSigningSecret(db, secrets, wanted), id)
+      const wanted = { id: numberOf(id), userId: c.var.caller.userId, overlapMs }
+      const rotated = found(await rotateSigningSecret(c.var.db, secrets, wanted), id)
       if ('refused' in rotated) throw new ProblemError(409, rotated.refused)
       return c.json(rotated, 200, { 'cache-control': 'no-store' })
     },

@@ -1,11 +1,11 @@
-import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { createRoute, z } from '@hono/zod-openapi'
 import { accepts } from 'hono/accepts'
 import type { Problem } from '../conditions/check-conditions.ts'
 import { compareDecimals, normalizeDecimal } from '../conditions/decimal.ts'
 import { type EventType, eventFields, eventTypes, registries } from '../event.ts'
 import { type EventFilter, listEvents, sharedType } from '../store/events.ts'
-import type { ApiContext } from './app.ts'
-import { bearer, pageResponse, problemResponses } from './describe.ts'
+import type { ApiApp, ApiContext } from './app.ts'
+import { needs, pageResponse, problemResponses } from './describe.ts'
 import { exportEvents } from './export-events.ts'
 import { filter, isStorable, keyPart, listQuery, sendPage } from './list.ts'
 import { invalid } from './problem.ts'
@@ -83,7 +83,7 @@ const eventSchema = z.object({
 /** The columns of a CSV export. */
 const columns = Object.keys(eventSchema.shape)
 
-export function addEvents(app: OpenAPIHono, { db, log }: ApiContext): void {
+export function addEvents(app: ApiApp, { db, log }: ApiContext): void {
   app.openAPIRegistry.register('Event', eventSchema)
   const page = pageResponse('Event', 'A page of events; in an export, all of them')
   const answer: typeof page = {
@@ -97,7 +97,7 @@ export function addEvents(app: OpenAPIHono, { db, log }: ApiContext): void {
   app.openapi(
     createRoute({
       tags: ['events'],
-      security: bearer,
+      security: needs('events:read'),
       method: 'get',
       path: '/v1/events',
       summary: 'List events, those of the newest blocks first, or export them',

@@ -1,20 +1,21 @@
-import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { createRoute, z } from '@hono/zod-openapi'
 import { describeError } from '../errors.ts'
 import { describeMissingMigrations } from '../migrate.ts'
 import { within } from '../within.ts'
-import type { ApiContext } from './app.ts'
-import { problemResponses, resourceResponse } from './describe.ts'
+import type { ApiApp, ApiContext } from './app.ts'
+import { anybody, problemResponses, resourceResponse } from './describe.ts'
 import { ProblemError } from './problem.ts'
 
 /** A database that takes longer to say yes is not one to send requests to. */
 const patienceMs = 5000
 
-export function addHealth(app: OpenAPIHono, { db, log }: ApiContext): void {
+export function addHealth(app: ApiApp, { db, log }: ApiContext): void {
   app.openAPIRegistry.register('Health', z.object({ status: z.enum(['ok', 'ready']) }))
 
   app.openapi(
     createRoute({
       tags: ['health'],
+      security: anybody,
       method: 'get',
       path: '/healthz',
       summary: 'Whether the process lives',
@@ -26,6 +27,7 @@ export function addHealth(app: OpenAPIHono, { db, log }: ApiContext): void {
   app.openapi(
     createRoute({
       tags: ['health'],
+      security: anybody,
       method: 'get',
       path: '/readyz',
       summary: 'Whether requests can be answered: the database is there and has every migration',

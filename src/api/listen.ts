@@ -1,7 +1,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
-import type { OpenAPIHono } from '@hono/zod-openapi'
 import { UserError } from '../errors.ts'
 
 export type Listening = {
@@ -17,7 +16,7 @@ export type Listening = {
  * @throws UserError when the port or the address cannot be had.
  */
 export async function listen(
-  app: OpenAPIHono,
+  app: { fetch: Parameters<typeof getRequestListener>[0] },
   { host, port }: { host: string; port: number },
 ): Promise<Listening> {
   const server = createServer(getRequestListener(app.fetch))

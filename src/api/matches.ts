@@ -1,7 +1,7 @@
-import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { createRoute, z } from '@hono/zod-openapi'
 import { listMatches } from '../store/deliveries-read.ts'
-import type { ApiContext } from './app.ts'
-import { bearer, pageResponse, problemResponses } from './describe.ts'
+import type { ApiApp } from './app.ts'
+import { needs, pageResponse, problemResponses } from './describe.ts'
 import { filter, keyPart, listQuery, sendPage } from './list.ts'
 
 const query = listQuery({ trigger_id: filter.id }, z.tuple([keyPart.number]))
@@ -43,12 +43,12 @@ const matchSchema = z.object({
   created_at: z.iso.datetime(),
 })
 
-export function addMatches(app: OpenAPIHono, { db }: ApiContext): void {
+export function addMatches(app: ApiApp): void {
   app.openAPIRegistry.register('Match', matchSchema)
   app.openapi(
     createRoute({
       tags: ['matches'],
-      security: bearer,
+      security: needs('deliveries:read'),
       method: 'get',
       path: '/v1/matches',
       summary: 'List matches with their evidence, the newest first',
@@ -57,7 +57,8 @@ export function addMatches(app: OpenAPIHono, { db }: ApiContext): void {
     }),
     async (c) => {
       const { cursor, limit, ...narrow } = c.req.valid('query')
-      return sendPage(c, await listMatches(db, narrow, { after: cursor, limit }))
+      const user_id = c.var.caller.userId
+      return sendPage(c, await listMatches(c.var.db, { ...narrow, user_id }, { after: cursor, limit }))
     },
   )
 }

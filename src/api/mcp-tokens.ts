@@ -1,4 +1,4 @@
-import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { createRoute, z } from '@hono/zod-openapi'
 import { serverUrl, strict, text } from '../document-schema.ts'
 import { isPrivateWay } from '../mcp-token-endpoint.ts'
 import {
@@ -8,8 +8,8 @@ import {
   readMcpToken,
   type TokenPlace,
 } from '../store/mcp-tokens.ts'
-import type { ApiContext } from './app.ts'
-import { bearer, pageResponse, problemResponses, resourceResponse } from './describe.ts'
+import type { ApiApp, ApiContext } from './app.ts'
+import { needs, pageResponse, problemResponses, resourceResponse } from './describe.ts'
 import { readJsonBody } from './json-body.ts'
 import { filter, keyPart, listQuery, sendPage } from './list.ts'
 import { invalid, notFound, toProblems } from './problem.ts'
@@ -18,7 +18,7 @@ const agentIdMax = 2n ** 256n - 1n
 
 const path = '/v1/mcp-tokens'
 const onePath = '/v1/mcp-tokens/{chain}/{agent}'
-const common = { tags: ['mcp-tokens'], security: bearer }
+const common = { tags: ['mcp-tokens'] }
 const placeParameters = z.object({
   chain: z.string().openapi({ description: 'The chain id' }),
   agent: z.string().openapi({ description: 'The agent id' }),
@@ -54,13 +54,14 @@ const tokenSchema = z.object({
 })
 
 /** Bearer tokens for the MCP servers of agents. They are written and deleted; nobody can read them back. */
-export function addMcpTokens(app: OpenAPIHono, { db, secrets, userId, chains }: ApiContext): void {
+export function addMcpTokens(app: ApiApp, { secrets, chains }: ApiContext): void {
   app.openAPIRegistry.register('McpToken', tokenSchema)
   app.openAPIRegistry.register('NewMcpToken', bodySchema)
 
   app.openapi(
     createRoute({
       ...common,
+      security: needs('triggers:read'),
       method: 'get',
       path,
       summary: 'List the agents that there are MCP tokens for',
@@ -69,13 +70,14 @@ export function addMcpTokens(app: OpenAPIHono, { db, secrets, userId, chains }: 
     }),
     async (c) => {
       const { cursor, limit, ...narrow } = c.req.valid('query')
-      return sendPage(c, await listMcpTokens(db, userId, narrow, { after: cursor, limit }))
+      return sendPage(c, await listMcpTokens(c.var.db, c.var.caller.userId, narrow, { after: cursor, limit }))
     },
   )
 
   app.openapi(
     createRoute({
       ...common,
+      security: needs('triggers:write'),
       method: 'put',
       path: onePath,
       summary: "Store the token for an agent's MCP server, in place of the one before",
@@ -104,7 +106,7 @@ export function addMcpTokens(app: OpenAPIHono, { db, secrets, userId, chains }: 
       }
       const parsed = bodySchema.safeParse(await readJsonBody(c))
       if (!parsed.success) throw invalid('body', toProblems(parsed.error))
-      const { stored, isNew } = await putMcpToken(db, secrets, userId, place, parsed.data)
+      const { stored, isNew } = await putMcpToken(c.var.db, secrets, c.var.caller.userId, place, parsed.data)
       return c.json(stored, isNew ? 201 : 200)
     },
   )
@@ -112,6 +114,7 @@ export function addMcpTokens(app: OpenAPIHono, { db, secrets, userId, chains }: 
   app.openapi(
     createRoute({
       ...common,
+      security: needs('triggers:read'),
       method: 'get',
       path: onePath,
       summary: 'Read what is known of a token',
@@ -121,7 +124,7 @@ export function addMcpTokens(app: OpenAPIHono, { db, secrets, userId, chains }: 
     async (c) => {
       const given = c.req.valid('param')
       const place = placeOf(given)
-      const token = place && (await readMcpToken(db, userId, place))
+      const token = place && (await readMcpToken(c.var.db, c.var.caller.userId, place))
       if (token === undefined) throw notFound('MCP token', `${given.chain}/${given.agent}`)
       return c.json(token, 200)
     },
@@ -130,6 +133,7 @@ export function addMcpTokens(app: OpenAPIHono, { db, secrets, userId, chains }: 
   app.openapi(
     createRoute({
       ...common,
+      security: needs('triggers:write'),
       method: 'delete',
       path: onePath,
       summary: 'Delete a token',
@@ -139,7 +143,7 @@ export function addMcpTokens(app: OpenAPIHono, { db, secrets, userId, chains }: 
     async (c) => {
       const given = c.req.valid('param')
       const place = placeOf(given)
-      if (place === undefined || !(await deleteMcpToken(db, userId, place))) {
+      if (place === undefined || !(await deleteMcpToken(c.var.db, c.var.caller.userId, place))) {
         throw notFound('MCP token', `${given.chain}/${given.agent}`)
       }
       return c.body(null, 204)

@@ -1,12 +1,11 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { OpenAPIHono } from '@hono/zod-openapi'
 import { Counter, Gauge, Registry } from 'prom-client'
 import { chainStates, describeProgress } from '../chain-progress.ts'
 import type { Database } from '../db.ts'
 import { readChainProgress } from '../store/chains.ts'
 import { breakerStates } from '../store/destinations.ts'
 import { countAttempts, countConditions, countDeliveries, countEvents } from '../store/metrics.ts'
-import type { ApiContext } from './app.ts'
+import type { ApiApp, ApiContext } from './app.ts'
 import { ProblemError } from './problem.ts'
 
 /** However many scrape, the database is asked no more often. */
@@ -19,7 +18,7 @@ const freshSumsMs = 60_000
  * GET /metrics, for Prometheus. It has no user: without a token of its own it is open to whoever reaches the API, and says how much there is
  * of everything, but of nothing what it is.
  */
-export function addMetrics(app: OpenAPIHono, { db, metricsToken }: ApiContext): void {
+export function addMetrics(app: ApiApp, { db, metricsToken }: ApiContext): void {
   const readMetrics = keepFresh(freshMs, createMetrics(db))
   app.get('/metrics', async (c) => {
     const given = /^Bearer +(\S+) *$/i.exec(c.req.header('authorization') ?? '')?.[1] ?? ''

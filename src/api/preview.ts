@@ -1,4 +1,5 @@
-import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { createRoute, z } from '@hono/zod-openapi'
+import type { Database } from '../db.ts'
 import { buildDeliveryScope, type DeliveryScope } from '../delivery-scope.ts'
 import { PermanentError } from '../errors.ts'
 import type { RegistryEvent } from '../event.ts'
@@ -12,8 +13,9 @@ import { defaultMessage } from '../telegram-message.ts'
 import { TemplateError } from '../templates/describe-template-error.ts'
 import { findTestEvent } from '../test-event.ts'
 import { type ActionDocument, parseTriggerDocument } from '../trigger-document.ts'
-import type { ApiContext } from './app.ts'
-import { bearer, problemResponses, resourceResponse } from './describe.ts'
+import type { ApiApp, ApiContext } from './app.ts'
+import type { ApiEnv } from './caller.ts'
+import { needs, problemResponses, resourceResponse } from './describe.ts'
 import { readJsonBody } from './json-body.ts'
 import { filter } from './list.ts'
 import { invalid, ProblemError, toProblems } from './problem.ts'
@@ -81,13 +83,13 @@ const previewShape = {
   value: z.unknown().optional().openapi({ description: 'Of a template alone in mode value' }),
 }
 
-export function addPreview(app: OpenAPIHono, context: ApiContext): void {
+export function addPreview(app: ApiApp, context: ApiContext): void {
   app.openAPIRegistry.register('PreviewRequest', bodySchema)
   app.openAPIRegistry.register('Preview', z.object(previewShape))
   app.openapi(
     createRoute({
       tags: ['triggers'],
-      security: bearer,
+      security: needs('triggers:write'),
       method: 'post',
       path: '/v1/templates/preview',
       summary: 'Show what an action or a template makes of a stored event or a sample; nothing is sent',
@@ -103,8 +105,8 @@ export function addPreview(app: OpenAPIHono, context: ApiContext): void {
       const parsed = bodySchema.safeParse(await readJsonBody(c))
       if (!parsed.success) throw invalid('body', toProblems(parsed.error))
       const wanted = parsed.data
-      const trigger = await findTrigger(context, wanted)
-      const { event, evidence } = await findEvent(context, wanted, trigger)
+      const trigger = await findTrigger(c.var, wanted)
+      const { event, evidence } = await findEvent(c.var.db, context, wanted, trigger)
       const scope = buildDeliveryScope({
         event,
         trigger: {
@@ -124,15 +126,19 @@ export function addPreview(app: OpenAPIHono, context: ApiContext): void {
   )
 }
 
-async function findTrigger({ db }: ApiContext, wanted: Wanted): Promise<StoredTrigger | undefined> {
+async function findTrigger(
+  { db, caller }: ApiEnv['Variables'],
+  wanted: Wanted,
+): Promise<StoredTrigger | undefined> {
   if (wanted.trigger_id === undefined) return undefined
-  const trigger = await readTrigger(db, wanted.trigger_id)
+  const trigger = await readTrigger(db, wanted.trigger_id, caller.userId)
   if (trigger === undefined) throw unfit(['trigger_id'], 'there is no trigger with this id')
   return trigger
 }
 
 async function findEvent(
-  { db, chains }: ApiContext,
+  db: Database,
+  { chains }: ApiContext,
   { event_id: eventId, event_type: eventType, chain_id: chainId }: Wanted,
   trigger: StoredTrigger | undefined,
 ): Promise<{ event: RegistryEvent; evidence: unknown }> {

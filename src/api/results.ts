@@ -1,7 +1,7 @@
-import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { createRoute, z } from '@hono/zod-openapi'
 import { listResults, resultStatuses } from '../store/deliveries-read.ts'
-import type { ApiContext } from './app.ts'
-import { bearer, pageResponse, problemResponses } from './describe.ts'
+import type { ApiApp } from './app.ts'
+import { needs, pageResponse, problemResponses } from './describe.ts'
 import { filter, keyPart, listQuery, sendPage } from './list.ts'
 
 const query = listQuery(
@@ -24,12 +24,12 @@ const resultSchema = z.object({
   retry_count: z.int().openapi({ description: '0 for the first attempt' }),
 })
 
-export function addResults(app: OpenAPIHono, { db }: ApiContext): void {
+export function addResults(app: ApiApp): void {
   app.openAPIRegistry.register('Result', resultSchema)
   app.openapi(
     createRoute({
       tags: ['results'],
-      security: bearer,
+      security: needs('deliveries:read'),
       method: 'get',
       path: '/v1/results',
       summary: 'List attempts at deliveries, the newest first',
@@ -38,7 +38,8 @@ export function addResults(app: OpenAPIHono, { db }: ApiContext): void {
     }),
     async (c) => {
       const { cursor, limit, ...narrow } = c.req.valid('query')
-      return sendPage(c, await listResults(db, narrow, { after: cursor, limit }))
+      const user_id = c.var.caller.userId
+      return sendPage(c, await listResults(c.var.db, { ...narrow, user_id }, { after: cursor, limit }))
     },
   )
 }

@@ -4,6 +4,7 @@ import { describeMissingMigrations } from '../migrate.ts'
 import { runRole } from '../role.ts'
 import { createSecretBox } from '../secret-box.ts'
 import { loadSecretKeys } from '../secret-keys.ts'
+import { hasAdmin } from '../store/accounts.ts'
 import { ensureUser } from '../store/triggers.ts'
 import { createApp } from './app.ts'
 import { loadBootstrapToken } from './bootstrap-token.ts'
@@ -20,9 +21,22 @@ await runRole('api', async ({ config, log, shutdown }) => {
   const secrets = createSecretBox(await loadSecretKeys(config))
   const userId = await ensureUser(db, 'bootstrap')
   const { url, close } = await listen(
-    createApp({ db, log, secrets, token, userId, metricsToken: config.metricsToken }),
+    createApp({
+      db,
+      log,
+      secrets,
+      token,
+      userId,
+      metricsToken: config.metricsToken,
+      registration: config.api.registration,
+      publicUrl: config.api.publicUrl,
+      rpcUrls: new Map(config.chains.map(({ id, rpcUrl }) => [id, rpcUrl])),
+    }),
     config.api,
   )
   shutdown.add(close)
+  if (!(await hasAdmin(db))) {
+    log.info({}, 'there is no administrator yet. Make one with: tocsin users create-admin <name>')
+  }
   return { url }
 })

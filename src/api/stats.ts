@@ -1,8 +1,8 @@
-import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { createRoute, z } from '@hono/zod-openapi'
 import { registries } from '../event.ts'
 import { readStats } from '../store/stats.ts'
-import type { ApiContext } from './app.ts'
-import { bearer, problemResponses, resourceResponse } from './describe.ts'
+import type { ApiApp, ApiContext } from './app.ts'
+import { needs, problemResponses, resourceResponse } from './describe.ts'
 import { filter } from './list.ts'
 import { invalid } from './problem.ts'
 
@@ -49,12 +49,12 @@ const statsSchema = z.object({
     .openapi({ description: 'Attempts by the hour in which they began' }),
 })
 
-export function addStats(app: OpenAPIHono, { db }: ApiContext): void {
+export function addStats(app: ApiApp, { db }: ApiContext): void {
   app.openAPIRegistry.register('Stats', statsSchema)
   app.openapi(
     createRoute({
       tags: ['events'],
-      security: bearer,
+      security: needs('events:read'),
       method: 'get',
       path: '/v1/stats',
       summary: 'Count events and attempts by hour',

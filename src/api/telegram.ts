@@ -1,4 +1,4 @@
-import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { createRoute, z } from '@hono/zod-openapi'
 import {
   createLinkCode,
   listChats,
@@ -9,8 +9,8 @@ import {
   unlinkChat,
 } from '../store/telegram-chats.ts'
 import { hashLinkCode, linkCodeMs, makeLinkCode } from '../telegram-link-code.ts'
-import type { ApiContext } from './app.ts'
-import { bearer, pageResponse, problemResponses, resourceResponse } from './describe.ts'
+import type { ApiApp } from './app.ts'
+import { needs, pageResponse, problemResponses, resourceResponse } from './describe.ts'
 import { readJsonBody } from './json-body.ts'
 import { keyPart, listQuery, sendPage } from './list.ts'
 import { invalid, notFound, ProblemError, toProblems } from './problem.ts'
@@ -49,9 +49,9 @@ const changeSchema = z.strictObject(
 const path = '/v1/telegram/chats'
 const onePath = '/v1/telegram/chats/{id}'
 const params = z.object({ id: z.string() })
-const common = { tags: ['telegram'], security: bearer }
+const common = { tags: ['telegram'] }
 
-export function addTelegram(app: OpenAPIHono, { db, userId }: ApiContext): void {
+export function addTelegram(app: ApiApp): void {
   app.openAPIRegistry.register('TelegramChat', chatSchema)
   app.openAPIRegistry.register('TelegramLinkCode', linkCodeSchema)
   app.openAPIRegistry.register('TelegramChatChange', changeSchema)
@@ -59,13 +59,14 @@ export function addTelegram(app: OpenAPIHono, { db, userId }: ApiContext): void 
   app.openapi(
     createRoute({
       ...common,
+      security: needs('triggers:write'),
       method: 'post',
       path: '/v1/telegram/link-codes',
       summary: 'Make a code that links one chat to you, within 15 minutes',
       responses: { 201: resourceResponse('TelegramLinkCode', 'The code, shown once'), ...problemResponses },
     }),
     async (c) => {
-      const [bot] = await readBot(db)
+      const [bot] = await readBot(c.var.db)
       if (bot === undefined) {
         throw new ProblemError(
           409,
@@ -73,7 +74,7 @@ export function addTelegram(app: OpenAPIHono, { db, userId }: ApiContext): void 
         )
       }
       const code = makeLinkCode()
-      const [created] = await createLinkCode(db, [hashLinkCode(code), userId, linkCodeMs])
+      const [created] = await createLinkCode(c.var.db, [hashLinkCode(code), c.var.caller.userId, linkCodeMs])
       const page = `https://t.me/${bot.username}`
       return c.json(
         {
@@ -91,6 +92,7 @@ export function addTelegram(app: OpenAPIHono, { db, userId }: ApiContext): void 
   app.openapi(
     createRoute({
       ...common,
+      security: needs('triggers:read'),
       method: 'get',
       path,
       summary: 'List the chats that are linked to you, the newest first',
@@ -99,13 +101,14 @@ export function addTelegram(app: OpenAPIHono, { db, userId }: ApiContext): void 
     }),
     async (c) => {
       const { cursor, limit } = c.req.valid('query')
-      return sendPage(c, await listChats(db, userId, { after: cursor, limit }))
+      return sendPage(c, await listChats(c.var.db, c.var.caller.userId, { after: cursor, limit }))
     },
   )
 
   app.openapi(
     createRoute({
       ...common,
+      security: needs('triggers:read'),
       method: 'get',
       path: onePath,
       summary: 'Read a chat',
@@ -114,13 +117,17 @@ export function addTelegram(app: OpenAPIHono, { db, userId }: ApiContext): void 
     }),
     async (c) => {
       const { id } = c.req.valid('param')
-      return c.json(found(isChatId(id) ? await readChat(db, userId, id) : undefined, id), 200)
+      return c.json(
+        found(isChatId(id) ? await readChat(c.var.db, c.var.caller.userId, id) : undefined, id),
+        200,
+      )
     },
   )
 
   app.openapi(
     createRoute({
       ...common,
+      security: needs('triggers:write'),
       method: 'patch',
       path: onePath,
       summary: 'Mute a chat until a time, or (null) no longer',
@@ -139,7 +146,7 @@ export function addTelegram(app: OpenAPIHono, { db, userId }: ApiContext): void 
       if (!parsed.success) throw invalid('body', toProblems(parsed.error))
       const { muted_until: until } = parsed.data
       const [chat] = isChatId(id)
-        ? await muteChat(db, id, until === null ? null : new Date(until), userId)
+        ? await muteChat(c.var.db, id, until === null ? null : new Date(until), c.var.caller.userId)
         : []
       return c.json(found(chat, id), 200)
     },
@@ -148,6 +155,7 @@ export function addTelegram(app: OpenAPIHono, { db, userId }: ApiContext): void 
   app.openapi(
     createRoute({
       ...common,
+      security: needs('triggers:write'),
       method: 'delete',
       path: onePath,
       summary: 'Unlink a chat: nothing of yours is sent to it',
@@ -156,7 +164,7 @@ export function addTelegram(app: OpenAPIHono, { db, userId }: ApiContext): void 
     }),
     async (c) => {
       const { id } = c.req.valid('param')
-      if (!isChatId(id) || !(await unlinkChat(db, userId, id))) throw notFound('chat', id)
+      if (!isChatId(id) || !(await unlinkChat(c.var.db, c.var.caller.userId, id))) throw notFound('chat', id)
       return c.body(null, 204)
     },
   )

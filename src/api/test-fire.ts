@@ -1,9 +1,9 @@
-import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { eventTypes, registries } from '../event.ts'
 import { fireTest } from '../fire-test.ts'
-import type { ApiContext } from './app.ts'
-import { bearer, problemResponses, resourceResponse } from './describe.ts'
+import type { ApiApp } from './app.ts'
+import { needs, problemResponses, resourceResponse } from './describe.ts'
 import { readJsonBody } from './json-body.ts'
 import { filter, isStorable } from './list.ts'
 import { invalid, notFound, ProblemError, toProblems } from './problem.ts'
@@ -58,7 +58,7 @@ const query = z.strictObject(
   { error: 'unknown; known is wait' },
 )
 
-export function addTestFire(app: OpenAPIHono, { db }: ApiContext): void {
+export function addTestFire(app: ApiApp): void {
   app.openAPIRegistry.register('TestRequest', bodySchema)
   app.openAPIRegistry.registerComponent('schemas', 'TestFired', {
     type: 'object',
@@ -74,7 +74,7 @@ export function addTestFire(app: OpenAPIHono, { db }: ApiContext): void {
   app.openapi(
     createRoute({
       tags: ['triggers'],
-      security: bearer,
+      security: needs('triggers:write'),
       method: 'post',
       path: '/v1/triggers/{id}/test',
       summary: 'Run the actions of a trigger, enabled or not, for a stored event or a sample',
@@ -95,8 +95,9 @@ export function addTestFire(app: OpenAPIHono, { db }: ApiContext): void {
       if (!parsed.success) throw invalid('body', toProblems(parsed.error))
       const { event_id: eventId, event_type: eventType, action_ids: actionIds } = parsed.data
       const { signal } = c.req.raw
-      const options = { eventId, eventType, actionIds, waitMs: wait * 1000, signal }
-      const fired = isStorable(id) ? await fireTest(db, id, options) : undefined
+      const { userId } = c.var.caller
+      const options = { userId, eventId, eventType, actionIds, waitMs: wait * 1000, signal }
+      const fired = isStorable(id) ? await fireTest(c.var.db, id, options) : undefined
       if (fired === undefined) throw notFound('trigger', id)
       if ('misfit' in fired) throw unfit(fired.misfit.path, fired.misfit.message)
       const answer = { event_id: fired.eventId, deliveries: fired.deliveries }

@@ -1,9 +1,9 @@
-import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { createRoute, z } from '@hono/zod-openapi'
 import { registries } from '../event.ts'
 import { createTrigger, deleteTrigger, listTriggers, readTrigger, replaceTrigger } from '../store/triggers.ts'
 import { parseTriggerDocument, type TriggerDocument, triggerDocumentSchema } from '../trigger-document.ts'
-import type { ApiContext } from './app.ts'
-import { bearer, pageResponse, problemResponses, resourceResponse } from './describe.ts'
+import type { ApiApp, ApiContext } from './app.ts'
+import { needs, pageResponse, problemResponses, resourceResponse } from './describe.ts'
 import { readJsonBody } from './json-body.ts'
 import { filter, isStorable, keyPart, listQuery, sendPage } from './list.ts'
 import { invalid, notFound } from './problem.ts'
@@ -16,7 +16,7 @@ const query = listQuery(
 const path = '/v1/triggers'
 const onePath = '/v1/triggers/{id}'
 const idParameter = z.object({ id: z.string() })
-const common = { tags: ['triggers'], security: bearer }
+const common = { tags: ['triggers'] }
 
 /** The body is read by `readJsonBody` and `parseTriggerDocument`, which say more than a schema: the description only refers to it. */
 const document = {
@@ -58,7 +58,7 @@ const shownOnlyOfActions: Record<string, object> = {
   },
 }
 
-export function addTriggers(app: OpenAPIHono, { db, secrets, userId, chains }: ApiContext): void {
+export function addTriggers(app: ApiApp, { secrets, chains }: ApiContext): void {
   // An API description of version 3.1 takes JSON Schema as it is.
   const { $schema: _, ...schema } = z.toJSONSchema(triggerDocumentSchema, {
     io: 'input',
@@ -80,6 +80,7 @@ export function addTriggers(app: OpenAPIHono, { db, secrets, userId, chains }: A
   app.openapi(
     createRoute({
       ...common,
+      security: needs('triggers:write'),
       method: 'post',
       path,
       summary: 'Create a trigger',
@@ -87,7 +88,7 @@ export function addTriggers(app: OpenAPIHono, { db, secrets, userId, chains }: A
       responses: { 201: resourceResponse('Trigger', 'The trigger as it is stored'), ...problemResponses },
     }),
     async (c) => {
-      const result = await createTrigger(db, secrets, userId, parse(await readJsonBody(c)))
+      const result = await createTrigger(c.var.db, secrets, c.var.caller.userId, parse(await readJsonBody(c)))
       if ('problems' in result) throw invalid('trigger', result.problems)
       return c.json(result.trigger, 201, { location: `${path}/${encodeURIComponent(result.trigger.id)}` })
     },
@@ -96,6 +97,7 @@ export function addTriggers(app: OpenAPIHono, { db, secrets, userId, chains }: A
   app.openapi(
     createRoute({
       ...common,
+      security: needs('triggers:read'),
       method: 'get',
       path,
       summary: 'List triggers, the newest first',
@@ -104,14 +106,16 @@ export function addTriggers(app: OpenAPIHono, { db, secrets, userId, chains }: A
     }),
     async (c) => {
       const { cursor, limit, enabled, ...narrow } = c.req.valid('query')
-      const wanted = { ...narrow, enabled: enabled === undefined ? undefined : enabled === 'true' }
-      return sendPage(c, await listTriggers(db, wanted, { after: cursor, limit }))
+      const user_id = c.var.caller.userId
+      const wanted = { ...narrow, user_id, enabled: enabled === undefined ? undefined : enabled === 'true' }
+      return sendPage(c, await listTriggers(c.var.db, wanted, { after: cursor, limit }))
     },
   )
 
   app.openapi(
     createRoute({
       ...common,
+      security: needs('triggers:read'),
       method: 'get',
       path: onePath,
       summary: 'Read a trigger',
@@ -120,7 +124,7 @@ export function addTriggers(app: OpenAPIHono, { db, secrets, userId, chains }: A
     }),
     async (c) => {
       const { id } = c.req.valid('param')
-      const trigger = isStorable(id) ? await readTrigger(db, id) : undefined
+      const trigger = isStorable(id) ? await readTrigger(c.var.db, id, c.var.caller.userId) : undefined
       if (trigger === undefined) throw notFound('trigger', id)
       return c.json(trigger, 200)
     },
@@ -129,6 +133,7 @@ export function addTriggers(app: OpenAPIHono, { db, secrets, userId, chains }: A
   app.openapi(
     createRoute({
       ...common,
+      security: needs('triggers:write'),
       method: 'put',
       path: onePath,
       summary: 'Replace a trigger',
@@ -138,7 +143,9 @@ export function addTriggers(app: OpenAPIHono, { db, secrets, userId, chains }: A
     async (c) => {
       const { id } = c.req.valid('param')
       const parsed = parse(withoutShown(await readJsonBody(c)))
-      const result = isStorable(id) ? await replaceTrigger(db, secrets, id, parsed) : undefined
+      const result = isStorable(id)
+        ? await replaceTrigger(c.var.db, secrets, id, parsed, c.var.caller.userId)
+        : undefined
       if (result === undefined) throw notFound('trigger', id)
       if ('problems' in result) throw invalid('trigger', result.problems)
       return c.json(result.trigger, 200)
@@ -148,6 +155,7 @@ export function addTriggers(app: OpenAPIHono, { db, secrets, userId, chains }: A
   app.openapi(
     createRoute({
       ...common,
+      security: needs('triggers:write'),
       method: 'delete',
       path: onePath,
       summary: 'Delete a trigger; what it did stays readable',
@@ -156,7 +164,8 @@ export function addTriggers(app: OpenAPIHono, { db, secrets, userId, chains }: A
     }),
     async (c) => {
       const { id } = c.req.valid('param')
-      if (!isStorable(id) || !(await deleteTrigger(db, id))) throw notFound('trigger', id)
+      if (!isStorable(id) || !(await deleteTrigger(c.var.db, id, c.var.caller.userId)))
+        throw notFound('trigger', id)
       return c.body(null, 204)
     },
   )

@@ -21,12 +21,12 @@ const setBatchPending = query<{ retried: number; last_key: string[] | null }>('m
 
 /**
  * Sends a delivery that ended without success once more, at once and with a whole new schedule of attempts; their numbers
- * go on. `undefined`: there is no such delivery.
+ * go on. `undefined`: there is no such delivery (of the user, if one is given).
  */
-export async function retryDelivery(db: Queryable, id: string): Promise<Change | undefined> {
-  const [changed] = await setPending(db, [id])
+export async function retryDelivery(db: Queryable, id: string, userId?: string): Promise<Change | undefined> {
+  const [changed] = await setPending(db, [id, userId])
   if (changed !== undefined) return { changed }
-  const found = await readDelivery(db, id)
+  const found = await readDelivery(db, id, userId)
   if (found === undefined) return undefined
   const refused =
     found.action_id === null
@@ -36,10 +36,14 @@ export async function retryDelivery(db: Queryable, id: string): Promise<Change |
 }
 
 /** Ends a delivery that has not begun, or waits for its next attempt. `undefined`: there is no such delivery. */
-export async function cancelDelivery(db: Queryable, id: string): Promise<Change | undefined> {
-  const [changed] = await setCancelled(db, [id])
+export async function cancelDelivery(
+  db: Queryable,
+  id: string,
+  userId?: string,
+): Promise<Change | undefined> {
+  const [changed] = await setCancelled(db, [id, userId])
   if (changed !== undefined) return { changed }
-  const found = await readDelivery(db, id)
+  const found = await readDelivery(db, id, userId)
   if (found === undefined) return undefined
   return {
     refused: `This delivery is ${found.state}: only one that is pending or enqueued can be cancelled.`,
@@ -68,6 +72,7 @@ export async function retryDeliveries(
         after?.[0],
         after?.[1],
         batch,
+        filter.user_id,
       ])
       retried += done?.retried ?? 0
       after = done?.last_key

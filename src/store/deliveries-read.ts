@@ -72,6 +72,8 @@ export type DeliveryRow = {
 
 /** What a list of deliveries can be narrowed to. `since`: ended since then, or made since then if it has not ended. */
 export type DeliveryFilter = {
+  /** Whose; not given: anybody's. */
+  user_id?: string | undefined
   trigger_id?: string | undefined
   state?: DeliveryRow['state'] | undefined
   destination?: string | undefined
@@ -107,10 +109,10 @@ const selectResultsOfDelivery = query<ResultRow>('manage/read-results-of-deliver
 /** A page of matches, the newest first. */
 export async function listMatches(
   db: Queryable,
-  filter: { trigger_id?: string | undefined },
+  filter: { user_id?: string | undefined; trigger_id?: string | undefined },
   { after, limit }: PageRequest,
 ): Promise<Page<MatchRow>> {
-  return toPage(await selectMatches(db, [filter.trigger_id, after?.[0], limit + 1]), limit)
+  return toPage(await selectMatches(db, [filter.trigger_id, after?.[0], limit + 1, filter.user_id]), limit)
 }
 
 /** A page of deliveries, the newest first. */
@@ -128,16 +130,18 @@ export async function listDeliveries(
     after?.[1],
     limit + 1,
     filter.kind,
+    filter.user_id,
   ])
   return toPage(rows, limit)
 }
 
-/** One delivery with every attempt at it, in order. */
+/** One delivery with every attempt at it, in order. @param userId whose it has to be; not given: anybody's. */
 export async function readDelivery(
   db: Queryable,
   id: string,
+  userId?: string,
 ): Promise<(DeliveryRow & { results: ResultRow[] }) | undefined> {
-  const [delivery] = await selectDelivery(db, [id])
+  const [delivery] = await selectDelivery(db, [id, userId])
   return delivery && { ...delivery, results: await selectResultsOfDelivery(db, [id]) }
 }
 
@@ -145,6 +149,7 @@ export async function readDelivery(
 export async function listResults(
   db: Queryable,
   filter: {
+    user_id?: string | undefined
     delivery_id?: string | undefined
     trigger_id?: string | undefined
     status?: ResultRow['status'] | undefined
@@ -158,6 +163,7 @@ export async function listResults(
     after?.[0],
     after?.[1],
     limit + 1,
+    filter.user_id,
   ])
   return toPage(rows, limit)
 }

@@ -5,6 +5,7 @@ import { isSealed, keyIdOf, type SecretBox } from '../secret-box.ts'
 import { mcpTokenContext } from './mcp-tokens.ts'
 import { query } from './query.ts'
 import { signingSecretContext } from './signing-secrets.ts'
+import { tokenKeyContext } from './token-keys.ts'
 
 type SealedRow = { key: string[]; texts: Record<string, string> }
 
@@ -35,6 +36,11 @@ const sealedPlaces: readonly SealedPlace[] = [
     table: 'agent_mcp_tokens',
     contextOf: ({ user_id, chain_id: chainId, agent_id: agentId }) =>
       mcpTokenContext(user_id, { chainId, agentId }),
+  }),
+  place<{ kid: string }>({
+    name: 'token-keys',
+    table: 'token_keys',
+    contextOf: ({ kid }) => tokenKeyContext(kid),
   }),
 ]
 

@@ -38,6 +38,8 @@ type StoredTriggerAction = ActionDocument & {
 }
 
 export type TriggerFilter = {
+  /** Whose; not given: anybody's. */
+  user_id?: string | undefined
   chain_id?: number | undefined
   registry?: Registry | undefined
   enabled?: boolean | undefined
@@ -103,9 +105,10 @@ export function replaceTrigger(
   secrets: SecretBox,
   id: string,
   document: TriggerDocument,
+  userId?: string,
 ): Promise<{ trigger: StoredTrigger } | { problems: Problem[] } | undefined> {
   return inTransaction(db, async (transaction) => {
-    const [stored] = await lockTrigger(transaction, [id])
+    const [stored] = await lockTrigger(transaction, [id, userId])
     if (stored === undefined) return undefined
     const { placed, problems } = placeActions(
       document.actions,
@@ -125,12 +128,17 @@ export function replaceTrigger(
 }
 
 /** Deletes a trigger with its conditions and actions. What it did stays readable. `false`: there is no such trigger. */
-export function deleteTrigger(db: Database, id: string): Promise<boolean> {
-  return inTransaction(db, async (transaction) => (await removeTrigger(transaction, [id])).length > 0)
+export function deleteTrigger(db: Database, id: string, userId?: string): Promise<boolean> {
+  return inTransaction(db, async (transaction) => (await removeTrigger(transaction, [id, userId])).length > 0)
 }
 
-export async function readTrigger(db: Queryable, id: string): Promise<StoredTrigger | undefined> {
-  const [trigger] = await selectTriggers(db, [[id]])
+/** @param userId whose it has to be; not given: anybody's. */
+export async function readTrigger(
+  db: Queryable,
+  id: string,
+  userId?: string,
+): Promise<StoredTrigger | undefined> {
+  const [trigger] = await selectTriggers(db, [[id], userId])
   return trigger && withoutSecrets(trigger)
 }
 
@@ -147,9 +155,10 @@ export async function listTriggers(
     after?.[0],
     after?.[1],
     limit + 1,
+    filter.user_id,
   ])
   const { rows, next } = toPage(keys, limit)
-  const triggers = await selectTriggers(db, [rows.map(({ id }) => id)])
+  const triggers = await selectTriggers(db, [rows.map(({ id }) => id), filter.user_id])
   return { rows: triggers.map(withoutSecrets), next }
 }
 

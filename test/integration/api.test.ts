@@ -344,8 +344,8 @@ async function insertDelivery(trigger: Body, fields: { occurrence?: string; stat
     values (${trigger.id}, 1, 31337, ${occurrence}, 'e', 1, now(), ${db.json([{ position: 0, holds: true }])}) returning id
   `
   const [delivery] = await db`
-    insert into deliveries (match_id, trigger_id, action_id, occurrence, event_id, block_time, action_type, priority, state)
-    values (${match?.id}, ${trigger.id}, ${trigger.actions[0].id}, ${occurrence}, 'e', now(), 'rest', 1, ${state}) returning id
+    insert into deliveries (match_id, trigger_id, action_id, destination_id, occurrence, event_id, block_time, action_type, priority, state)
+    values (${match?.id}, ${trigger.id}, ${trigger.actions[0].id}, ${trigger.actions[0].destination_id}, ${occurrence}, 'e', now(), 'rest', 1, ${state}) returning id
   `
   return { match: Number(match?.id), delivery: String(delivery?.id) }
 }
@@ -913,6 +913,14 @@ describe('health and description', () => {
       '/v1/agents',
       '/v1/agents/{chain}/{agent}',
       '/v1/alerts',
+      '/v1/auth/change-password',
+      '/v1/auth/login',
+      '/v1/auth/logout',
+      '/v1/auth/refresh',
+      '/v1/auth/register',
+      '/v1/auth/wallet/login',
+      '/v1/auth/wallet/nonce',
+      '/v1/chains',
       '/v1/deliveries',
       '/v1/deliveries/retry',
       '/v1/deliveries/{id}',
@@ -923,9 +931,15 @@ describe('health and description', () => {
       '/v1/destinations/{id}/reset',
       '/v1/destinations/{id}/secret/rotate',
       '/v1/events',
+      '/v1/keys',
+      '/v1/keys/{id}',
+      '/v1/keys/{id}/rotate',
       '/v1/matches',
       '/v1/mcp-tokens',
       '/v1/mcp-tokens/{chain}/{agent}',
+      '/v1/me',
+      '/v1/me/wallets',
+      '/v1/me/wallets/{address}',
       '/v1/results',
       '/v1/stats',
       '/v1/telegram/chats',

@@ -84,6 +84,7 @@ describe('rotation of the keys', () => {
       { ...none, place: 'headers', older: 3, plain: 3, rewritten: 6 },
       { ...none, place: 'signing-secrets', older: 1, rewritten: 1 },
       { ...none, place: 'mcp-tokens', older: 1, rewritten: 1 },
+      { ...none, place: 'token-keys' },
     ])
     expect(await openAll(newKeys, triggerId)).toEqual(before)
     const [plain] = await db`
@@ -97,6 +98,7 @@ describe('rotation of the keys', () => {
       { ...none, place: 'headers', current: 6 },
       { ...none, place: 'signing-secrets', current: 1 },
       { ...none, place: 'mcp-tokens', current: 1 },
+      { ...none, place: 'token-keys' },
     ])
     expect(await db`select config from trigger_actions order by id`).toEqual(stored)
   })
@@ -105,7 +107,7 @@ describe('rotation of the keys', () => {
     const triggerId = await store(oldKeys)
     await db`update agent_mcp_tokens set token = ${boxOf(keyText('lost', 9)).seal('x', 'y')}`
     const reports = await rotateSecrets(db, boxOf(bothKeys), 'new')
-    expect(reports.map(({ rewritten }) => rewritten)).toEqual([6, 1, 0])
+    expect(reports.map(({ rewritten }) => rewritten)).toEqual([6, 1, 0, 0])
     expect(reports[2]?.failed).toEqual([
       { count: 1, reason: expect.stringContaining('with the key lost, which is not among') },
     ])

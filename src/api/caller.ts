@@ -1,0 +1,21 @@
+import type { Database } from '../db.ts'
+import type { Scope } from '../scopes.ts'
+
+/** Who sent a request, and what the credential that came with it may do. */
+export type Caller = {
+  userId: string
+  /** operator: the installation's own token. session: an access token after a sign-in. key: an API key. */
+  kind: 'operator' | 'session' | 'key'
+  scopes: readonly Scope[]
+  /** Of a session: the family of its refresh tokens. */
+  sessionId?: string | undefined
+}
+
+/** What routes find in `c.var`. Where nobody has to say who they are, neither is there. */
+export type ApiEnv = {
+  Variables: {
+    caller: Caller
+    /** The database as the caller may see it. */
+    db: Database
+  }
+}
