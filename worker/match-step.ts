@@ -173,6 +173,8 @@ async function goBackTo(
   const position = { block_number, log_index: endOfBlock }
   for (const loaded of cache.behind.values()) {
     if (loaded.behind !== undefined && loaded.behind.block_number > block_number) loaded.behind = position
+    // The event that it waited with may have gone.
+    loaded.waitsFor = undefined
   }
   return { position, clock: undefined, wentBack: true }
 }

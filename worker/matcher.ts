@@ -2,6 +2,7 @@ import type { Database } from '../src/db.ts'
 import { describeError } from '../src/errors.ts'
 import type { Log } from '../src/log.ts'
 import type { Shutdown } from '../src/shutdown.ts'
+import { fileReadyChannel } from '../src/store/event-files.ts'
 import { listChains } from '../src/store/matching.ts'
 import { isTransient } from '../src/store/postgres-errors.ts'
 import { createWake, type Wake } from '../src/wake.ts'
@@ -39,7 +40,7 @@ export async function runMatcher(common: { db: Database; log: Log; shutdown: Shu
   )
   const wake = (payload: string) => loops.get(Number(payload))?.wake.wake()
   await db.listen('trigger_changed', wake)
-  await db.listen('file_ready', wake)
+  await db.listen(fileReadyChannel, wake)
   const poll = setInterval(() => void takeAll().catch(() => {}), pollMs)
 
   shutdown.add(async () => {

@@ -28,7 +28,7 @@ afterAll(async () => {
 beforeEach(async () => {
   cache = undefined
   await db`truncate events, event_status, checkpoints, matcher_cursors, matches, deliveries, action_results, triggers,
-    trigger_state_journal, trigger_changes, alerts cascade`
+    trigger_state_journal, trigger_changes, event_files, alerts cascade`
 })
 
 /** Feedback in block `n`, which is `n` seconds old. */
@@ -252,6 +252,55 @@ describe('a change', () => {
     await setEventStatus(db, feedback(1, '80'), 'retracted')
     await arrive([feedback(1, '80', { fork: 'b' })], 2)
     expect(await fired()).toEqual(['event 1-0-b'])
+  })
+})
+
+describe('a trigger that looks into files', () => {
+  const isMcp = {
+    condition_type: 'file_json',
+    field: null,
+    operator: 'exists',
+    value: true,
+    config: { path: '$.endpoint' },
+  }
+  const answer = (event: string, status: 'fetched' | 'failed', content: unknown) =>
+    db`
+      update event_files set status = ${status}, content = ${db.json(content as never)}, fetched_at = now(), error = 'x'
+      where uri = ${`https://a.example/${event}`}
+    `
+  const named = (n: number) => feedback(n, '80', { file_uri: `https://a.example/${n}` })
+
+  it('waits for the file, in order, while the chain goes on for the others', async () => {
+    await insertTrigger(db, { conditions: [isMcp] })
+    await insertTrigger(db, { conditions: [average('100')] })
+    await arrive([named(1), named(2), named(3)], 3)
+    expect(await fired()).toEqual(['event 1-0-a', 'event 2-0-a', 'event 3-0-a'])
+    expect(await db`select from event_files`).toHaveLength(3)
+
+    await answer('2', 'fetched', { endpoint: 'x' })
+    await match()
+    expect(await fired()).toHaveLength(3)
+    await answer('1', 'failed', null)
+    await match()
+    expect((await fired()).filter((match) => match === 'event 2-0-a')).toHaveLength(2)
+    await arrive([named(4)], 4)
+    await answer('3', 'fetched', {})
+    await match()
+    await answer('4', 'fetched', { endpoint: 'x' })
+    await match()
+    expect((await fired()).filter((match) => match === 'event 4-0-a')).toHaveLength(2)
+    expect((await fired()).filter((match) => match === 'event 3-0-a')).toHaveLength(1)
+    expect(await db`select from trigger_progress where block_number is not null`).toHaveLength(0)
+  })
+
+  it('does not fire for an event that leaves the chain while it waits', async () => {
+    await insertTrigger(db, { conditions: [isMcp] })
+    await arrive([named(1), named(2)], 2)
+    await setEventStatus(db, named(1), 'retracted')
+    await match()
+    for (const n of ['1', '2']) await answer(n, 'fetched', { endpoint: 'x' })
+    await match()
+    expect(await fired()).toEqual(['event 2-0-a'])
   })
 })
 
