@@ -31,7 +31,7 @@ const expectedFinality = 'expected "latest", "finalized" or {"confirmations": n}
 
 /** When what an event sets off is sent: at once, when its block is final, or when so many blocks have come after it. */
 const finalitySchema = z.union(
-  [z.enum(['latest', 'finalized']), z.strictObject({ confirmations: z.int().min(1).max(10_000) })],
+  [z.enum(['latest', 'finalized']), z.strictObject({ confirmations: integer(1, 10_000) })],
   { error: expectedFinality },
 )
 
