@@ -16,7 +16,7 @@ export type Observer = {
   stop(): Promise<void>
 }
 
-const pauseMs = 60
+const pauseMs = 100
 
 /** How often in between the checkpoints are held against the chains. */
 const looksPerSnapshot = 4

@@ -38,7 +38,11 @@ const killsMax = { ponder: 3, role: 1, database: 1 }
 /** After a start, Ponder needs so long to read what is not final, at the 20 requests a second that it allows itself, and on a busy machine. */
 const startMs = 40_000
 
-export function makePlan(seed: number, { databaseRestarts = true } = {}): Plan {
+/** @param options.stepsMax leaves out all later steps of the seed. */
+export function makePlan(
+  seed: number,
+  { databaseRestarts = true, stepsMax = Number.POSITIVE_INFINITY } = {},
+): Plan {
   const random = createRandom(seed)
   const chains = [0, 1].map(() => ({
     // Some are older than finality: there is a backfill.
@@ -66,7 +70,7 @@ export function makePlan(seed: number, { databaseRestarts = true } = {}): Plan {
   }
   const [first] = late
   if (first !== undefined) first.moment = { kind: 'caughtUp', timeoutMs: startMs }
-  return { seed, chains, steps: [...early, ...late] }
+  return { seed, chains, steps: [...early, ...late].slice(0, stepsMax) }
 }
 
 /** @param caughtUp how often the indexer is to have nothing left to do. */

@@ -32,17 +32,20 @@ export async function runSeeds(options: {
   /** Instead of servers of our own, which can be ended and started again. */
   serverUrl?: string | undefined
   onResult?: (result: SeedResult) => unknown
-  /** Is told of each step as it is taken. */
+  stepsMax?: number | undefined
   trace?: ((line: string) => void) | undefined
 }): Promise<Summary> {
-  const { seeds, lanes, serverUrl, onResult, trace } = options
+  const { seeds, lanes, serverUrl, onResult, stepsMax, trace } = options
   const waiting = [...seeds]
   const results: SeedResult[] = []
   const work = async () => {
     const lane = await openLane(serverUrl)
     try {
       for (let seed = waiting.shift(); seed !== undefined; seed = waiting.shift()) {
-        const result = await runSeed(seed, lane, trace && ((line) => trace(`seed ${seed}, ${line}`)))
+        const result = await runSeed(seed, lane, {
+          stepsMax,
+          trace: trace && ((line) => trace(`seed ${seed}, ${line}`)),
+        })
         results.push(result)
         await onResult?.(result)
       }

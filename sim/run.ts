@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util'
 import type { SeedResult } from './run-seed.ts'
 import { hasFailed, problemsOf, runSeeds } from './run-seeds.ts'
 
-const usage = `npm run sim -- [--seeds <count>] [--from <seed>] [--seed <seed>] [--repeat <count>] [--lanes <count>] [--server <url>] [--trace] [--json]`
+const usage = `npm run sim -- [--seeds <count>] [--from <seed>] [--seed <seed>] [--repeat <count>] [--lanes <count>] [--steps <count>] [--server <url>] [--trace] [--json]`
 
 const { values } = parseArgs({
   options: {
@@ -15,6 +15,8 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     repeat: { type: 'string', default: '1' },
     lanes: { type: 'string', default: String(2 * availableParallelism()) },
+    /** Only so many steps of each seed: quicker, for CI. */
+    steps: { type: 'string', default: '1000' },
     /** Another Postgres than the embedded one; it is not restarted then. */
     server: { type: 'string' },
     /** Tells of each step. */
@@ -22,12 +24,19 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 })
-const numbers = [values.seeds, values.from, values.seed ?? '1', values.repeat, values.lanes].map(Number)
+const numbers = [
+  values.seeds,
+  values.from,
+  values.seed ?? '1',
+  values.repeat,
+  values.lanes,
+  values.steps,
+].map(Number)
 if (numbers.some((number) => !Number.isSafeInteger(number) || number < 1)) {
   console.error(`Expected whole numbers from 1. ${usage}`)
   process.exit(2)
 }
-const [count = 0, from = 0, , repeat = 0, lanes = 0] = numbers
+const [count = 0, from = 0, , repeat = 0, lanes = 0, stepsMax] = numbers
 const once =
   values.seed === undefined
     ? Array.from({ length: count }, (_, index) => from + index)
@@ -58,6 +67,7 @@ async function report(result: SeedResult): Promise<void> {
 const summary = await runSeeds({
   seeds,
   lanes,
+  stepsMax,
   serverUrl: values.server,
   onResult: report,
   trace: values.trace ? console.error : undefined,
