@@ -1,5 +1,14 @@
 -- The schema that the migrations make. Generated: npm run dump-schema
 
+-- function app_user()
+CREATE OR REPLACE FUNCTION public.app_user()
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select nullif(current_setting('app.current_user_id', true), '')
+$function$;
+
 -- function apply_events_retention(integer)
 CREATE OR REPLACE FUNCTION public.apply_events_retention(keep_days integer)
  RETURNS text[]
@@ -289,13 +298,16 @@ begin
   end if;
 
   -- Finalized blocks stay complete while Ponder reads them again, be it after a restart or for a new schema.
-  insert into checkpoints as c (chain_id, last_block_number, last_block_hash, finalized_block_number, updated_at)
-  values (new.chain_id, greatest(complete_block, 0), block_hash, greatest(finalized_block, 0), clock_timestamp())
+  insert into checkpoints as c (chain_id, last_block_number, last_block_hash, last_block_time, finalized_block_number, updated_at)
+  values (new.chain_id, greatest(complete_block, 0), block_hash, to_timestamp(substr(new.latest_checkpoint, 1, 10)::bigint),
+    greatest(finalized_block, 0), clock_timestamp())
   on conflict (chain_id) do update set
     finalized_block_number = greatest(c.finalized_block_number, excluded.finalized_block_number),
     last_block_number = greatest(excluded.last_block_number, c.finalized_block_number),
     last_block_hash = case
       when excluded.last_block_number >= c.finalized_block_number then excluded.last_block_hash end,
+    last_block_time = case
+      when excluded.last_block_number >= c.finalized_block_number then excluded.last_block_time end,
     updated_at = excluded.updated_at;
   perform pg_notify('new_event', new.chain_id::text);
   return null;
@@ -481,24 +493,34 @@ end $function$;
 CREATE OR REPLACE FUNCTION public.note_trigger_change()
  RETURNS trigger
  LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
 declare
+  changed_trigger text;
   changed bigint[];
 begin
   if tg_table_name = 'triggers' then
+    changed_trigger := case when tg_op = 'DELETE' then old.id else new.id end;
     changed := array_remove(array[
       case when tg_op <> 'INSERT' then old.chain_id end,
       case when tg_op <> 'DELETE' then new.chain_id end
     ], null);
-  elsif tg_op = 'DELETE' then
-    select array_agg(t.chain_id) into changed from triggers t where t.id = old.trigger_id;
   else
-    select array_agg(t.chain_id) into changed from triggers t where t.id = new.trigger_id;
+    changed_trigger := case when tg_op = 'DELETE' then old.trigger_id else new.trigger_id end;
+    select array_agg(t.chain_id) into changed from triggers t where t.id = changed_trigger;
   end if;
 
-  insert into trigger_revisions (chain_id)
-  select distinct chain from unnest(changed) as chain order by chain
-  on conflict (chain_id) do update set revision = trigger_revisions.revision + 1, updated_at = now();
+  -- The row of the chain is held until the transaction ends: revisions are committed in their order.
+  with counted as (
+    insert into trigger_revisions (chain_id)
+    select distinct chain from unnest(changed) as chain order by chain
+    on conflict (chain_id) do update set revision = trigger_revisions.revision + 1, updated_at = now()
+    returning chain_id, revision
+  )
+  insert into trigger_changes (chain_id, trigger_id, revision)
+  select chain_id, changed_trigger, revision from counted
+  on conflict (chain_id, trigger_id) do update set revision = excluded.revision, changed_at = now();
 
   perform pg_notify('trigger_changed', chain::text) from unnest(changed) as chain;
   return null;
@@ -512,6 +534,20 @@ CREATE OR REPLACE FUNCTION public.ponder_checkpoint_block(checkpoint text)
 AS $function$
   select substr(checkpoint, 27, 16)::bigint - case when substr(checkpoint, 43, 16) = repeat('9', 16) then 0 else 1 end
 $function$;
+
+-- function ponder_read_blocks(text)
+CREATE OR REPLACE FUNCTION public.ponder_read_blocks(schema_name text)
+ RETURNS TABLE(chain_id bigint, block_number bigint)
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  if to_regclass(format('%I._ponder_checkpoint', schema_name)) is null then
+    return;
+  end if;
+  return query execute format(
+    'select c.chain_id::bigint, ponder_checkpoint_block(c.latest_checkpoint) from %I._ponder_checkpoint c', schema_name);
+end $function$;
 
 -- function prepare_ponder_start(text)
 CREATE OR REPLACE FUNCTION public.prepare_ponder_start(schema_name text)
@@ -758,6 +794,23 @@ AS $function$
   from regexp_match(url, '^\s*(https?):[/\\]*([^/\\?#\s]+)([^?#]*)', 'i') as part
 $function$;
 
+-- function waits(jsonb,bigint,bigint,bigint)
+CREATE OR REPLACE FUNCTION public.waits(finality jsonb, block_number bigint, head bigint, finalized bigint, OUT waits_on text, OUT waits_for bigint)
+ RETURNS record
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select
+    case when wanted.number > wanted.reached then wanted.what end,
+    case when wanted.number > wanted.reached then wanted.number end
+  from (
+    select
+      case when finality = '"finalized"' then 'finalized' else 'head' end as what,
+      block_number + coalesce((finality ->> 'confirmations')::bigint, 0) as number,
+      case when finality = '"finalized"' then finalized else head end as reached
+  ) wanted
+$function$;
+
 -- index action_results_event
 CREATE INDEX action_results_event ON public.action_results USING btree (event_id);
 
@@ -767,11 +820,23 @@ CREATE INDEX action_results_executed ON public.action_results USING btree (execu
 -- index action_results_trigger
 CREATE INDEX action_results_trigger ON public.action_results USING btree (trigger_id, executed_at DESC);
 
+-- index alerts_chain
+CREATE INDEX alerts_chain ON public.alerts USING btree (created_at DESC, id DESC) WHERE (user_id IS NULL);
+
 -- index alerts_destination
 CREATE INDEX alerts_destination ON public.alerts USING btree (destination_id) WHERE (resolved_at IS NULL);
 
+-- index alerts_open
+CREATE INDEX alerts_open ON public.alerts USING btree (kind) WHERE (resolved_at IS NULL);
+
+-- index alerts_open_chain
+CREATE UNIQUE INDEX alerts_open_chain ON public.alerts USING btree (chain_id, kind) WHERE ((user_id IS NULL) AND (resolved_at IS NULL));
+
 -- index alerts_user
 CREATE INDEX alerts_user ON public.alerts USING btree (user_id, created_at DESC, id DESC);
+
+-- index api_keys_user
+CREATE INDEX api_keys_user ON public.api_keys USING btree (user_id, created_at DESC, id DESC);
 
 -- index deliveries_action
 CREATE INDEX deliveries_action ON public.deliveries USING btree (action_id);
@@ -797,11 +862,17 @@ CREATE INDEX deliveries_in_flight ON public.deliveries USING btree (destination_
 -- index deliveries_match
 CREATE INDEX deliveries_match ON public.deliveries USING btree (match_id);
 
+-- index deliveries_original
+CREATE INDEX deliveries_original ON public.deliveries USING btree (original_id) WHERE (original_id IS NOT NULL);
+
 -- index deliveries_running
 CREATE INDEX deliveries_running ON public.deliveries USING btree (lease_until) WHERE (state = 'running'::text);
 
 -- index deliveries_state
 CREATE INDEX deliveries_state ON public.deliveries USING btree (state, created_at, id);
+
+-- index deliveries_waiting
+CREATE INDEX deliveries_waiting ON public.deliveries USING btree (chain_id, waits_on, waits_for) WHERE (waits_on IS NOT NULL);
 
 -- index destination_secrets_destination
 CREATE INDEX destination_secrets_destination ON public.destination_secrets USING btree (destination_id);
@@ -817,6 +888,15 @@ CREATE INDEX event_counts_hour ON public.event_counts USING btree (hour);
 
 -- index event_counts_unfolded
 CREATE INDEX event_counts_unfolded ON public.event_counts USING btree (hour) WHERE (NOT folded);
+
+-- index event_files_fetched_at
+CREATE INDEX event_files_fetched_at ON public.event_files USING btree (fetched_at) WHERE (fetched_at IS NOT NULL);
+
+-- index event_files_leased
+CREATE INDEX event_files_leased ON public.event_files USING btree (lease_until) WHERE ((status = 'waiting'::text) AND (lease_until IS NOT NULL));
+
+-- index event_files_waiting
+CREATE INDEX event_files_waiting ON public.event_files USING btree (host, due_at) WHERE (status = 'waiting'::text);
 
 -- index event_status_chain
 CREATE INDEX event_status_chain ON public.event_status USING btree (chain_id, id);
@@ -866,11 +946,32 @@ CREATE INDEX events_transaction ON public.events USING btree (transaction_hash);
 -- index events_validator
 CREATE INDEX events_validator ON public.events USING btree (chain_id, validator_address, block_time) WHERE (validator_address IS NOT NULL);
 
+-- index login_failures_updated
+CREATE INDEX login_failures_updated ON public.login_failures USING btree (updated_at);
+
+-- index matches_block
+CREATE INDEX matches_block ON public.matches USING btree (chain_id, block_number);
+
 -- index matches_event
 CREATE INDEX matches_event ON public.matches USING btree (event_id);
 
+-- index matches_in_question
+CREATE INDEX matches_in_question ON public.matches USING btree (chain_id, block_number) WHERE in_question;
+
 -- index newest_event_status_retracted
 CREATE INDEX newest_event_status_retracted ON public.newest_event_status USING btree (hour) WHERE (status = 'retracted'::text);
+
+-- index refresh_tokens_expires
+CREATE INDEX refresh_tokens_expires ON public.refresh_tokens USING btree (expires_at);
+
+-- index refresh_tokens_family
+CREATE INDEX refresh_tokens_family ON public.refresh_tokens USING btree (family_id);
+
+-- index refresh_tokens_user
+CREATE INDEX refresh_tokens_user ON public.refresh_tokens USING btree (user_id);
+
+-- index sign_in_nonces_expires
+CREATE INDEX sign_in_nonces_expires ON public.sign_in_nonces USING btree (expires_at);
 
 -- index telegram_chats_chat
 CREATE INDEX telegram_chats_chat ON public.telegram_chats USING btree (chat_id);
@@ -887,6 +988,15 @@ CREATE INDEX trigger_actions_destination ON public.trigger_actions USING btree (
 -- index trigger_actions_destination_id
 CREATE INDEX trigger_actions_destination_id ON public.trigger_actions USING btree (destination_id);
 
+-- index trigger_changes_revision
+CREATE INDEX trigger_changes_revision ON public.trigger_changes USING btree (chain_id, revision);
+
+-- index trigger_progress_behind
+CREATE INDEX trigger_progress_behind ON public.trigger_progress USING btree (chain_id) WHERE (block_number IS NOT NULL);
+
+-- index trigger_state_wake
+CREATE INDEX trigger_state_wake ON public.trigger_state USING btree (chain_id, wake_at) WHERE (wake_at IS NOT NULL);
+
 -- index triggers_enabled
 CREATE INDEX triggers_enabled ON public.triggers USING btree (chain_id, registry) WHERE enabled;
 
@@ -895,6 +1005,9 @@ CREATE INDEX triggers_user ON public.triggers USING btree (user_id);
 
 -- index unknown_logs_contract
 CREATE INDEX unknown_logs_contract ON public.unknown_logs USING btree (chain_id, contract_address, block_number);
+
+-- index user_wallets_user
+CREATE INDEX user_wallets_user ON public.user_wallets USING btree (user_id);
 
 -- table action_metrics_dirty
 create table action_metrics_dirty (
@@ -953,15 +1066,50 @@ create table agent_mcp_tokens (
 -- table alerts
 create table alerts (
   id bigint not null generated always as identity,
-  user_id text not null,
+  user_id text,
   kind text not null,
   destination_id bigint,
   message text not null,
   created_at timestamp with time zone not null default now(),
   resolved_at timestamp with time zone,
+  chain_id bigint,
+  detail jsonb,
+  constraint alerts_concern CHECK (((user_id IS NOT NULL) OR (chain_id IS NOT NULL))),
   constraint alerts_destination_id_fkey FOREIGN KEY (destination_id) REFERENCES destinations(id) ON DELETE CASCADE,
   constraint alerts_pkey PRIMARY KEY (id),
   constraint alerts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+
+-- table api_keys
+create table api_keys (
+  id uuid not null default gen_random_uuid(),
+  user_id text not null,
+  name text not null,
+  prefix text not null,
+  key_hash bytea not null,
+  scopes text[] not null,
+  expires_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  last_used_at timestamp with time zone,
+  created_at timestamp with time zone not null default now(),
+  constraint api_keys_key_hash_key UNIQUE (key_hash),
+  constraint api_keys_pkey PRIMARY KEY (id),
+  constraint api_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+
+-- table chain_heads
+create table chain_heads (
+  chain_id bigint not null,
+  start_block bigint not null,
+  head_block bigint,
+  head_hash text,
+  head_time timestamp with time zone,
+  answered_at timestamp with time zone,
+  read_block bigint,
+  blocks_per_second double precision,
+  waiting_since timestamp with time zone,
+  looked_at timestamp with time zone not null default now(),
+  constraint chain_heads_pkey PRIMARY KEY (chain_id)
 );
 
 -- table checkpoints
@@ -972,6 +1120,7 @@ create table checkpoints (
   finalized_block_number bigint not null,
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
+  last_block_time timestamp with time zone,
   constraint checkpoints_pkey PRIMARY KEY (chain_id)
 );
 
@@ -988,7 +1137,7 @@ create table deliveries (
   priority integer not null,
   state text not null default 'pending'::text,
   attempts integer not null default 0,
-  due_at timestamp with time zone not null default now(),
+  due_at timestamp with time zone default now(),
   enqueued_at timestamp with time zone,
   started_at timestamp with time zone,
   finished_at timestamp with time zone,
@@ -1003,15 +1152,22 @@ create table deliveries (
   kind text not null default 'match'::text,
   payload jsonb,
   batch_id uuid,
+  chain_id bigint,
+  waits_on text,
+  waits_for bigint,
+  retracted boolean not null default false,
+  original_id uuid,
   constraint deliveries_action_id_fkey FOREIGN KEY (action_id) REFERENCES trigger_actions(id) ON DELETE SET NULL,
   constraint deliveries_action_type_check CHECK ((action_type = ANY (ARRAY['telegram'::text, 'rest'::text, 'mcp'::text]))),
   constraint deliveries_destination_id_fkey FOREIGN KEY (destination_id) REFERENCES destinations(id) ON DELETE SET NULL,
-  constraint deliveries_kind_check CHECK ((kind = ANY (ARRAY['match'::text, 'test'::text, 'alert'::text]))),
+  constraint deliveries_kind_check CHECK ((kind = ANY (ARRAY['match'::text, 'test'::text, 'alert'::text, 'retraction'::text, 'reinstatement'::text]))),
   constraint deliveries_match_id_fkey FOREIGN KEY (match_id) REFERENCES matches(id),
+  constraint deliveries_original_id_fkey FOREIGN KEY (original_id) REFERENCES deliveries(id) ON DELETE CASCADE,
   constraint deliveries_pkey PRIMARY KEY (id),
   constraint deliveries_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'enqueued'::text, 'running'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text, 'unknown'::text]))),
   constraint deliveries_trigger_id_action_id_occurrence_key UNIQUE (trigger_id, action_id, occurrence),
-  constraint deliveries_trigger_id_fkey FOREIGN KEY (trigger_id) REFERENCES triggers(id) ON DELETE SET NULL
+  constraint deliveries_trigger_id_fkey FOREIGN KEY (trigger_id) REFERENCES triggers(id) ON DELETE SET NULL,
+  constraint deliveries_waits_on_check CHECK ((waits_on = ANY (ARRAY['head'::text, 'finalized'::text])))
 );
 
 -- table destination_secrets
@@ -1063,6 +1219,28 @@ create table event_counts (
   event_type text not null,
   event_count bigint not null,
   folded boolean not null default false
+);
+
+-- table event_files
+create table event_files (
+  key text not null,
+  uri text not null,
+  expected_hash text,
+  host text not null,
+  status text not null default 'waiting'::text,
+  error text,
+  hash_verdict text not null default 'unavailable'::text,
+  content jsonb,
+  size_bytes integer,
+  chain_ids bigint[] not null,
+  attempts integer not null default 0,
+  due_at timestamp with time zone not null default now(),
+  worker_id text,
+  lease_until timestamp with time zone,
+  requested_at timestamp with time zone not null default now(),
+  fetched_at timestamp with time zone,
+  constraint event_files_pkey PRIMARY KEY (key),
+  constraint event_files_status_check CHECK ((status = ANY (ARRAY['waiting'::text, 'fetched'::text, 'failed'::text])))
 );
 
 -- table event_status
@@ -1127,6 +1305,15 @@ create table events (
   constraint events_registry_check CHECK ((registry = ANY (ARRAY['identity'::text, 'reputation'::text, 'validation'::text])))
 );
 
+-- table final_blocks
+create table final_blocks (
+  chain_id bigint not null,
+  block_number bigint not null,
+  block_hash text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint final_blocks_pkey PRIMARY KEY (chain_id, block_number)
+);
+
 -- table ingest_progress
 create table ingest_progress (
   chain_id bigint not null,
@@ -1145,6 +1332,15 @@ create table legacy_registries (
   constraint legacy_registries_pkey PRIMARY KEY (chain_id, contract_address)
 );
 
+-- table login_failures
+create table login_failures (
+  name_hash bytea not null,
+  failures integer not null,
+  locked_until timestamp with time zone not null,
+  updated_at timestamp with time zone not null default now(),
+  constraint login_failures_pkey PRIMARY KEY (name_hash)
+);
+
 -- table matcher_cursors
 create table matcher_cursors (
   chain_id bigint not null,
@@ -1154,6 +1350,8 @@ create table matcher_cursors (
   status_id bigint not null,
   finalized_block_number bigint not null,
   updated_at timestamp with time zone not null default now(),
+  clock timestamp with time zone not null default '-infinity'::timestamp with time zone,
+  step bigint not null default 0,
   constraint matcher_cursors_pkey PRIMARY KEY (chain_id)
 );
 
@@ -1169,7 +1367,15 @@ create table matches (
   block_time timestamp with time zone not null,
   evidence jsonb not null,
   created_at timestamp with time zone not null default now(),
+  generation integer not null default 1,
+  kind text not null default 'event'::text,
+  status text not null default 'standing'::text,
+  in_question boolean not null default false,
+  retractions integer not null default 0,
+  history jsonb not null default '[]'::jsonb,
+  constraint matches_kind_check CHECK ((kind = ANY (ARRAY['event'::text, 'absence'::text, 'digest'::text]))),
   constraint matches_pkey PRIMARY KEY (id),
+  constraint matches_status_check CHECK ((status = ANY (ARRAY['standing'::text, 'retracted'::text]))),
   constraint matches_trigger_id_fkey FOREIGN KEY (trigger_id) REFERENCES triggers(id) ON DELETE SET NULL,
   constraint matches_trigger_id_occurrence_key UNIQUE (trigger_id, occurrence)
 );
@@ -1185,6 +1391,28 @@ create table newest_event_status (
   registry text not null,
   event_type text not null,
   constraint newest_event_status_pkey PRIMARY KEY (event_id)
+);
+
+-- table refresh_tokens
+create table refresh_tokens (
+  id bigint not null generated always as identity,
+  family_id uuid not null,
+  user_id text not null,
+  token_hash bytea not null,
+  expires_at timestamp with time zone not null,
+  used_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  created_at timestamp with time zone not null default now(),
+  constraint refresh_tokens_pkey PRIMARY KEY (id),
+  constraint refresh_tokens_token_hash_key UNIQUE (token_hash),
+  constraint refresh_tokens_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+
+-- table sign_in_nonces
+create table sign_in_nonces (
+  nonce text not null,
+  expires_at timestamp with time zone not null,
+  constraint sign_in_nonces_pkey PRIMARY KEY (nonce)
 );
 
 -- table telegram_bots
@@ -1247,6 +1475,16 @@ create table telegram_progress (
   constraint telegram_progress_pkey PRIMARY KEY (delivery_id)
 );
 
+-- table token_keys
+create table token_keys (
+  kid text not null,
+  public_key jsonb not null,
+  private_key text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint token_keys_pkey PRIMARY KEY (kid),
+  constraint token_keys_private_key_check CHECK ((private_key ~~ 'sealed:%'::text))
+);
+
 -- table trigger_actions
 create table trigger_actions (
   id bigint not null generated always as identity,
@@ -1259,11 +1497,23 @@ create table trigger_actions (
   destination text generated always as ("left"(regexp_replace(regexp_replace(lower("substring"((config ->> 'url'::text), '(?i)^\s*(https?:[/\\]*[^/\\?#\s]+)'::text)), '^(http:.*):80$|^(https:.*):443$'::text, '\1\2'::text), '^https?:[/\\]*'::text, ''::text), 300)) stored,
   destination_id bigint,
   alerts boolean not null default false,
+  finality jsonb,
+  on_retraction text not null default 'ignore'::text,
   constraint trigger_actions_action_type_check CHECK ((action_type = ANY (ARRAY['telegram'::text, 'rest'::text, 'mcp'::text]))),
   constraint trigger_actions_destination_id_fkey FOREIGN KEY (destination_id) REFERENCES destinations(id) ON DELETE SET NULL,
+  constraint trigger_actions_on_retraction_check CHECK ((on_retraction = ANY (ARRAY['ignore'::text, 'notify'::text]))),
   constraint trigger_actions_pkey PRIMARY KEY (id),
   constraint trigger_actions_trigger_id_fkey FOREIGN KEY (trigger_id) REFERENCES triggers(id) ON DELETE CASCADE,
   constraint trigger_actions_trigger_id_position_key UNIQUE (trigger_id, "position") DEFERRABLE INITIALLY DEFERRED
+);
+
+-- table trigger_changes
+create table trigger_changes (
+  chain_id bigint not null,
+  trigger_id text not null,
+  revision bigint not null,
+  changed_at timestamp with time zone not null default now(),
+  constraint trigger_changes_pkey PRIMARY KEY (chain_id, trigger_id)
 );
 
 -- table trigger_conditions
@@ -1272,14 +1522,28 @@ create table trigger_conditions (
   trigger_id text not null,
   "position" integer not null,
   condition_type text not null,
-  field text not null,
-  operator text not null,
-  value jsonb not null,
+  field text,
+  operator text,
+  value jsonb,
   config jsonb not null default '{}'::jsonb,
   created_at timestamp with time zone not null default now(),
   constraint trigger_conditions_pkey PRIMARY KEY (id),
   constraint trigger_conditions_trigger_id_fkey FOREIGN KEY (trigger_id) REFERENCES triggers(id) ON DELETE CASCADE,
   constraint trigger_conditions_trigger_id_position_key UNIQUE (trigger_id, "position") DEFERRABLE INITIALLY DEFERRED
+);
+
+-- table trigger_progress
+create table trigger_progress (
+  trigger_id text not null,
+  chain_id bigint not null,
+  generation integer not null,
+  start_block bigint not null,
+  start_log integer not null,
+  start_seq bigint not null,
+  block_number bigint,
+  log_index integer,
+  constraint trigger_progress_pkey PRIMARY KEY (trigger_id),
+  constraint trigger_progress_trigger_id_fkey FOREIGN KEY (trigger_id) REFERENCES triggers(id) ON DELETE CASCADE
 );
 
 -- table trigger_revisions
@@ -1288,6 +1552,33 @@ create table trigger_revisions (
   revision bigint not null default 1,
   updated_at timestamp with time zone not null default now(),
   constraint trigger_revisions_pkey PRIMARY KEY (chain_id)
+);
+
+-- table trigger_state
+create table trigger_state (
+  chain_id bigint not null,
+  trigger_id text not null,
+  generation integer not null,
+  "position" integer not null,
+  scope text not null,
+  state jsonb not null,
+  wake_at timestamp with time zone,
+  updated_at timestamp with time zone not null default now(),
+  constraint trigger_state_pkey PRIMARY KEY (trigger_id, generation, "position", scope),
+  constraint trigger_state_trigger_id_fkey FOREIGN KEY (trigger_id) REFERENCES triggers(id) ON DELETE CASCADE
+);
+
+-- table trigger_state_journal
+create table trigger_state_journal (
+  chain_id bigint not null,
+  block_number bigint not null,
+  trigger_id text not null,
+  generation integer not null,
+  "position" integer not null,
+  scope text not null,
+  state jsonb,
+  wake_at timestamp with time zone,
+  constraint trigger_state_journal_pkey PRIMARY KEY (chain_id, block_number, trigger_id, generation, "position", scope)
 );
 
 -- table triggers
@@ -1305,9 +1596,34 @@ create table triggers (
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
   circuit_breaker jsonb not null default '{"failures": 5, "open_for": "1m"}'::jsonb,
+  generation integer not null default 1,
+  finality jsonb not null default '"latest"'::jsonb,
+  from_block bigint,
+  warm_up boolean not null default false,
+  cooldown jsonb,
+  max_fires jsonb,
+  paused_at timestamp with time zone,
+  paused_reason text,
+  constraint triggers_from_block_check CHECK ((from_block >= 0)),
   constraint triggers_pkey PRIMARY KEY (id),
   constraint triggers_registry_check CHECK ((registry = ANY (ARRAY['identity'::text, 'reputation'::text, 'validation'::text]))),
   constraint triggers_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+
+-- table undecided_events
+create table undecided_events (
+  id bigint not null generated always as identity,
+  trigger_id text not null,
+  trigger_version integer not null,
+  chain_id bigint not null,
+  event_id text not null,
+  block_number bigint not null,
+  block_time timestamp with time zone not null,
+  reason text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint undecided_events_pkey PRIMARY KEY (id),
+  constraint undecided_events_trigger_id_event_id_key UNIQUE (trigger_id, event_id),
+  constraint undecided_events_trigger_id_fkey FOREIGN KEY (trigger_id) REFERENCES triggers(id) ON DELETE CASCADE
 );
 
 -- table unknown_log_scans
@@ -1334,6 +1650,16 @@ create table unknown_logs (
   constraint unknown_logs_pkey PRIMARY KEY (id)
 );
 
+-- table user_wallets
+create table user_wallets (
+  address text not null,
+  user_id text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint user_wallets_address_check CHECK ((address ~ '^0x[0-9a-f]{40}$'::text)),
+  constraint user_wallets_pkey PRIMARY KEY (address),
+  constraint user_wallets_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+
 -- table users
 create table users (
   id text not null default (gen_random_uuid())::text,
@@ -1344,6 +1670,7 @@ create table users (
   last_login_at timestamp with time zone,
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
+  is_admin boolean not null default false,
   constraint users_email_key UNIQUE (email),
   constraint users_pkey PRIMARY KEY (id),
   constraint users_username_key UNIQUE (username)
