@@ -1,7 +1,15 @@
 import type { EventField, EventType, RegistryEvent } from '../event.ts'
 import type { CompiledTrigger } from './compiled-trigger.ts'
 import { type Key, listKeys, readKey } from './index/list-keys.ts'
-import { createRangeList, type RangeList } from './index/range-list.ts'
+import {
+  createRangeList,
+  deleteRange,
+  getRange,
+  isEmptyList,
+  type RangeList,
+  setRange,
+  visitRanges,
+} from './index/range-list.ts'
 import { roundOutward } from './index/round-outward.ts'
 
 export type TriggerIndex = {
@@ -13,11 +21,11 @@ export type TriggerIndex = {
   readonly size: number
 }
 
-/** Where triggers share a place, they are split, each by the next of its keys; one that has no more is one of the rest. */
-type Node = Lone | Split
+/** Where more than a few triggers share a place, they are split, each by the next of its keys; one that has no more is one of the rest. */
+type Node = Lone | readonly Lone[] | Split
 
 /**
- * The only trigger in its place. It is asked only about events that have the next of its keys, too: its conditions are spread over
+ * A trigger that has not been split from others by all of its keys. It is asked only about events that have the next of its keys, too: its conditions are spread over
  * memory that is seldom in the processor's cache, and reading them costs more than finding it did.
  */
 type Lone = {
@@ -40,6 +48,9 @@ type Split = {
   ranges: { field: EventField; nodes: RangeList<Node> }[]
   rest: CompiledTrigger[]
 }
+
+/** Looking through so few costs less, in time and memory, than a split. */
+const fewMax = 4
 
 const none: readonly CompiledTrigger[] = []
 
@@ -95,6 +106,10 @@ export function createTriggerIndex(triggers: readonly CompiledTrigger[] = []): T
 }
 
 function collect(node: Node, event: RegistryEvent, found: CompiledTrigger[]) {
+  if (isFew(node)) {
+    for (const lone of node) if (mayConcern(lone, event)) found.push(lone.trigger)
+    return
+  }
   if (node.kind === 'lone') {
     if (mayConcern(node, event)) found.push(node.trigger)
     return
@@ -121,20 +136,25 @@ function collectFromRanges({ ranges }: Split, event: RegistryEvent, found: Compi
   const visit = (next: Node) => collect(next, event, found)
   for (const { field, nodes } of ranges) {
     const seen = event[field]
-    if (seen !== null) nodes.visit(roundOutward(String(seen)), visit)
+    if (seen !== null) visitRanges(nodes, roundOutward(String(seen)), visit)
   }
 }
 
 /** @returns what stands in the place of the node from now on. */
 function add(node: Node | undefined, entry: Entry, depth: number): Node {
   if (node === undefined) return loneOf(entry, depth)
-  if (node.kind === 'split') {
+  if (!isFew(node) && node.kind === 'split') {
     addToSplit(node, entry, depth)
     return node
   }
+  const few = isFew(node) ? node : [node]
+  // A copy has no room to spare, which most would never use.
+  if (few.length < fewMax) return [...few, loneOf(entry, depth)]
   const split: Split = { kind: 'split', equals: [], ranges: [], rest: [] }
-  const other = entryOf(node.trigger)
-  if (other !== undefined) addToSplit(split, other, depth)
+  for (const { trigger } of few) {
+    const other = entryOf(trigger)
+    if (other !== undefined) addToSplit(split, other, depth)
+  }
   addToSplit(split, entry, depth)
   return split
 }
@@ -149,14 +169,18 @@ function addToSplit(split: Split, entry: Entry, depth: number) {
     for (const value of key.values) nodes.set(value, add(nodes.get(value), entry, depth + 1))
   } else {
     const nodes = split.ranges.find(({ field }) => field === key.field)?.nodes ?? createRangeList<Node>()
-    if (nodes.size === 0) split.ranges.push({ field: key.field, nodes })
-    nodes.set(key.range, add(nodes.get(key.range), entry, depth + 1))
+    if (isEmptyList(nodes)) split.ranges.push({ field: key.field, nodes })
+    setRange(nodes, key.range, add(getRange(nodes, key.range), entry, depth + 1))
   }
 }
 
 /** @returns what stands in the place of the node from now on; `undefined`: nothing is left. */
 function drop(node: Node | undefined, entry: Entry, depth: number): Node | undefined {
   if (node === undefined) return undefined
+  if (isFew(node)) {
+    const left = node.filter(({ trigger }) => trigger !== entry.trigger)
+    return left.length > 1 ? left : left[0]
+  }
   if (node.kind === 'lone') return node.trigger === entry.trigger ? undefined : node
   dropFromSplit(node, entry, depth)
   return node.equals.length === 0 && node.ranges.length === 0 && node.rest.length === 0 ? undefined : node
@@ -178,10 +202,11 @@ function dropFromSplit(split: Split, entry: Entry, depth: number) {
     if (nodes?.size === 0) split.equals = split.equals.filter(({ field }) => field !== key.field)
   } else {
     const nodes = split.ranges.find(({ field }) => field === key.field)?.nodes
-    const left = drop(nodes?.get(key.range), entry, depth + 1)
-    if (left === undefined) nodes?.delete(key.range)
-    else nodes?.set(key.range, left)
-    if (nodes?.size === 0) split.ranges = split.ranges.filter(({ field }) => field !== key.field)
+    if (nodes === undefined) return
+    const left = drop(getRange(nodes, key.range), entry, depth + 1)
+    if (left === undefined) deleteRange(nodes, key.range)
+    else setRange(nodes, key.range, left)
+    if (isEmptyList(nodes)) split.ranges = split.ranges.filter(({ field }) => field !== key.field)
   }
 }
 
@@ -207,4 +232,8 @@ function loneOf(entry: Entry, depth: number): Lone {
   }
   entry.lone = { at, depth }
   return at
+}
+
+function isFew(node: Node): node is readonly Lone[] {
+  return Array.isArray(node)
 }

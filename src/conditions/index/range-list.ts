@@ -1,107 +1,141 @@
 /** The numbers from low to high, both included. */
 export type Range = { low: number; high: number }
 
-/** Items by the range of numbers for which they are meant. Each range has one item. */
-export type RangeList<Item> = {
-  get(range: Range): Item | undefined
-  set(range: Range, item: Item): void
-  delete(range: Range): void
-  readonly size: number
-  /** Calls `visit` with the item of each range that has a number in common with `wanted`. */
-  visit(wanted: Range, visit: (item: Item) => void): void
-}
-
 type Slot<Item> = Range & { item: Item | undefined }
 
 /**
- * Most ranges are thresholds, open to one side: then what is visited is a run of the sorted list, found by binary search. For those
- * with two ends, a tree over the list has the largest `high` of each half, and passes over halves that end too low.
+ * Items by the range of numbers for which they are meant. Each range has one item.
  *
- * Sorting is put off until somebody asks, and until there is enough that is new: what came since stands beside the sorted list.
+ * Most ranges are thresholds, open to one side: then those that hold are a run of the sorted list, found by binary search. For those
+ * with two ends, a tree over the list has the largest `high` of each half, and halves that end too low are passed over.
  */
-export function createRangeList<Item>(): RangeList<Item> {
-  const slots = new Map<string, Slot<Item>>()
-  let sorted: Slot<Item>[] = []
-  let lows = new Float64Array(0)
+export type RangeList<Item> = {
+  /** Those that are not sorted yet. */
+  added: Slot<Item>[]
+  /** All that have an item. A list of few does without. */
+  byRange: Map<string, Slot<Item>> | undefined
+  sorted: Sorted<Item> | undefined
+}
+
+type Sorted<Item> = {
+  slots: Slot<Item>[]
+  lows: Float64Array
   /** Node i has the children 2i + 1 and 2i + 2, as in a heap. */
-  let highest = new Float64Array(0)
-  let added: Slot<Item>[] = []
-  let deleted = 0
+  highest: Float64Array
+}
 
-  function sort() {
-    // Of equal lows the longest first, so that the ranges that are open below are a run too.
-    sorted = [...slots.values()].sort((a, b) => compare(a.low, b.low) || compare(b.high, a.high))
-    lows = Float64Array.from(sorted, ({ low }) => low)
-    highest = new Float64Array(sorted.length === 0 ? 0 : 2 ** (Math.ceil(Math.log2(sorted.length)) + 1))
-    if (sorted.length > 0) measure(0, 0, sorted.length)
-    added = []
-    deleted = 0
-  }
+/** So few are looked through one by one. */
+const addedMax = 8
 
-  function measure(node: number, from: number, to: number): number {
-    const middle = (from + to) >> 1
-    const high =
-      to - from === 1
-        ? (sorted[from]?.high ?? 0)
-        : Math.max(measure(2 * node + 1, from, middle), measure(2 * node + 2, middle, to))
-    highest[node] = high
-    return high
-  }
+/** A list of no ranges. */
+export function createRangeList<Item>(): RangeList<Item> {
+  return { added: [], byRange: undefined, sorted: undefined }
+}
 
-  /** Visits those of sorted[from..to) that are before `end` and do not end below `low`. */
-  function walk(
-    node: number,
-    from: number,
-    to: number,
-    end: number,
-    low: number,
-    visit: (item: Item) => void,
-  ) {
-    if (from >= end || (highest[node] ?? 0) < low) return
-    if (to - from === 1) {
-      const item = sorted[from]?.item
-      if (item !== undefined) visit(item)
-      return
-    }
-    const middle = (from + to) >> 1
-    walk(2 * node + 1, from, middle, end, low, visit)
-    walk(2 * node + 2, middle, to, end, low, visit)
-  }
+/** The item of exactly this range. */
+export function getRange<Item>(list: RangeList<Item>, range: Range): Item | undefined {
+  return findSlot(list, range)?.item
+}
 
-  return {
-    get: (range) => slots.get(keyOf(range))?.item,
-    set(range, item) {
-      const key = keyOf(range)
-      const slot = slots.get(key)
-      if (slot !== undefined) {
-        slot.item = item
-        return
-      }
-      const fresh = { low: range.low, high: range.high, item }
-      slots.set(key, fresh)
-      added.push(fresh)
-    },
-    delete(range) {
-      const key = keyOf(range)
-      const slot = slots.get(key)
-      if (slot === undefined) return
-      slot.item = undefined
-      slots.delete(key)
-      deleted += 1
-    },
-    get size() {
-      return slots.size
-    },
-    visit(wanted, visit) {
-      // The square root balances what is walked through one by one with how often all is sorted.
-      if (added.length > 8 + Math.sqrt(sorted.length) || deleted > sorted.length / 2) sort()
-      const end = countUpTo(lows, wanted.high)
-      if (end > 0) walk(0, 0, sorted.length, end, wanted.low, visit)
-      for (const { low, high, item } of added) {
-        if (item !== undefined && low <= wanted.high && high >= wanted.low) visit(item)
-      }
-    },
+/** Puts an item in the place of the one of the same range. */
+export function setRange<Item>(list: RangeList<Item>, range: Range, item: Item): void {
+  const known = findSlot(list, range)
+  if (known !== undefined) {
+    known.item = item
+    return
   }
+  const slot = { low: range.low, high: range.high, item }
+  list.added.push(slot)
+  if (list.byRange !== undefined) list.byRange.set(keyOf(slot), slot)
+  else if (list.added.length > addedMax) list.byRange = new Map(list.added.map((each) => [keyOf(each), each]))
+}
+
+/** Takes a range out. */
+export function deleteRange<Item>(list: RangeList<Item>, range: Range): void {
+  const slot = findSlot(list, range)
+  if (slot === undefined) return
+  slot.item = undefined
+  if (list.byRange === undefined) {
+    list.added = list.added.filter((each) => each !== slot)
+    return
+  }
+  list.byRange.delete(keyOf(range))
+  // More slots are empty than not: changes without a question in between, which would sort.
+  const slots = list.added.length + (list.sorted?.slots.length ?? 0)
+  if (slots > 2 * list.byRange.size + addedMax) sort(list, list.byRange)
+}
+
+export function isEmptyList({ added, byRange }: RangeList<unknown>): boolean {
+  return byRange === undefined ? added.length === 0 : byRange.size === 0
+}
+
+/** Calls `visit` with the item of each range that has a number in common with `wanted`. */
+export function visitRanges<Item>(list: RangeList<Item>, wanted: Range, visit: (item: Item) => void): void {
+  // Sorting is put off until somebody asks. The root balances what is looked through one by one with how often all is sorted.
+  const loose = addedMax + Math.sqrt(list.sorted?.slots.length ?? 0)
+  if (list.byRange !== undefined && list.added.length > loose) sort(list, list.byRange)
+  for (const { low, high, item } of list.added) {
+    if (item !== undefined && low <= wanted.high && high >= wanted.low) visit(item)
+  }
+  if (list.sorted === undefined) return
+  const end = countUpTo(list.sorted.lows, wanted.high)
+  if (end > 0) walk(list.sorted, 0, 0, list.sorted.slots.length, end, wanted.low, visit)
+}
+
+function findSlot<Item>({ added, byRange }: RangeList<Item>, range: Range): Slot<Item> | undefined {
+  if (byRange !== undefined) return byRange.get(keyOf(range))
+  return added.find(({ low, high }) => low === range.low && high === range.high)
+}
+
+function sort<Item>(list: RangeList<Item>, byRange: ReadonlyMap<string, Slot<Item>>): void {
+  // Of equal lows the longest first, so that the ranges that are open below are a run too.
+  const slots = [...byRange.values()].sort((a, b) => compare(a.low, b.low) || compare(b.high, a.high))
+  list.added = []
+  list.sorted = undefined
+  if (slots.length === 0) return
+  const highest = new Float64Array(2 ** (Math.ceil(Math.log2(slots.length)) + 1))
+  measure(slots, highest, 0, 0, slots.length)
+  list.sorted = { slots, lows: Float64Array.from(slots, ({ low }) => low), highest }
+}
+
+function measure(
+  slots: readonly Range[],
+  highest: Float64Array,
+  node: number,
+  from: number,
+  to: number,
+): number {
+  const middle = (from + to) >> 1
+  const high =
+    to - from === 1
+      ? (slots[from]?.high ?? 0)
+      : Math.max(
+          measure(slots, highest, 2 * node + 1, from, middle),
+          measure(slots, highest, 2 * node + 2, middle, to),
+        )
+  highest[node] = high
+  return high
+}
+
+/** Visits those of slots[from..to) that are before `end` and do not end below `low`. */
+function walk<Item>(
+  sorted: Sorted<Item>,
+  node: number,
+  from: number,
+  to: number,
+  end: number,
+  low: number,
+  visit: (item: Item) => void,
+): void {
+  if (from >= end || (sorted.highest[node] ?? 0) < low) return
+  if (to - from === 1) {
+    const item = sorted.slots[from]?.item
+    if (item !== undefined) visit(item)
+    return
+  }
+  const middle = (from + to) >> 1
+  walk(sorted, 2 * node + 1, from, middle, end, low, visit)
+  walk(sorted, 2 * node + 2, middle, to, end, low, visit)
 }
 
 /** How many of the sorted numbers are at most `max`. */
