@@ -46,7 +46,7 @@ const statsSchema = z.object({
         p95_duration_ms: z.int(),
       }),
     )
-    .openapi({ description: 'Attempts by the hour in which they began' }),
+    .openapi({ description: 'Attempts of all users by the hour in which they began; with the scope admin' }),
 })
 
 export function addStats(app: ApiApp, { db }: ApiContext): void {
@@ -76,7 +76,10 @@ export function addStats(app: ApiApp, { db }: ApiContext): void {
             ? `expected a time at most ${daysMax} days before until`
             : undefined
       if (message !== undefined) throw invalid('query', [{ path: ['since'], message }])
-      return c.json({ since, until, ...(await readStats(db, { chain_id, since, until })) }, 200)
+      const { actions: ofAll, ...counts } = await readStats(db, { chain_id, since, until })
+      // Of all users together: what others do is for who runs the installation.
+      const actions = c.var.caller.scopes.includes('admin') ? ofAll : []
+      return c.json({ since, until, ...counts, actions }, 200)
     },
   )
 }
