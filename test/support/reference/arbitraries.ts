@@ -41,7 +41,7 @@ function transactionArbitrary(id: number): fc.Arbitrary<Transaction> {
   return fc
     .record({
       type: typeArbitrary,
-      agent: fc.integer({ min: 1, max: 3 }),
+      agent: fc.constantFrom(1, 1, 2, 2, 3),
       who: fc.integer({ min: 1, max: 3 }),
       score: fc.constantFrom(...scores),
       response: fc.constantFrom(0, 49, 50, 51, 100),
@@ -61,7 +61,10 @@ function transactionArbitrary(id: number): fc.Arbitrary<Transaction> {
 
 export const transactionsArbitrary = (max: number) =>
   fc
-    .integer({ min: 0, max })
+    .oneof(
+      { weight: 1, arbitrary: fc.integer({ min: 0, max }) },
+      { weight: 3, arbitrary: fc.integer({ min: max >> 1, max }) },
+    )
     .chain((count) => fc.tuple(...Array.from({ length: count }, (_, id) => transactionArbitrary(id))))
 
 /** A chain whose blocks hold these transactions, in their order. */
@@ -337,12 +340,22 @@ export function triggerArbitrary(
   return fc
     .constantFrom<Registry>('reputation', 'reputation', 'reputation', 'validation', 'identity')
     .chain((registry) => {
-      const withMemory = fc.array(statefulArbitrary(registry), { maxLength: 3 })
+      const one = statefulArbitrary(registry)
+      // Many that must hold at once seldom do.
+      const withMemory = fc.oneof(
+        fc.tuple(one),
+        fc.tuple(one),
+        fc.tuple(one, one),
+        fc.array(one, { maxLength: 3 }),
+      )
       const waiting = absenceArbitrary(registry).map((condition) => [condition])
       const limit = { scope: scopeArbitrary(registry), digest: fc.boolean() }
       return fc.record({
         registry: fc.constant(registry),
-        stateless: fc.array(statelessArbitrary(registry), { maxLength: 2 }),
+        stateless: fc.oneof(
+          { weight: 2, arbitrary: fc.constant([]) },
+          { weight: 1, arbitrary: fc.array(statelessArbitrary(registry), { maxLength: 2 }) },
+        ),
         stateful:
           options.absence === false
             ? withMemory
@@ -359,9 +372,12 @@ export function triggerArbitrary(
           )
           // In all, there is no end at which to tell.
           .map((made) => made && { ...made, digest: made.digest && made.within !== null }),
-        startsAfterSeconds: history ? fc.constantFrom(-1, -1, 10, 60, 3600) : fc.constant(-1),
+        startsAfterSeconds: history ? fc.constantFrom(-1, -1, -1, 10, 60, 3600) : fc.constant(-1),
         startsAfterBlocks: history
-          ? fc.option(fc.integer({ min: 0, max: 20 }), { freq: 2 })
+          ? fc.oneof(
+              { weight: 3, arbitrary: fc.constant(null) },
+              { weight: 1, arbitrary: fc.integer({ min: 0, max: 8 }) },
+            )
           : fc.constant(null),
         warm_up: history ? fc.boolean() : fc.constant(false),
         finality: finalityArbitrary,
