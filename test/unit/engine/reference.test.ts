@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { RegistryEvent } from '../../../src/event.ts'
 import { sampleEvent } from '../../support/events.ts'
 import { evaluateChain } from '../../support/reference/evaluate-chain.ts'
+import { sameState } from '../../support/reference/same-state.ts'
 import type { Chain, ReferenceCondition, ReferenceTrigger } from '../../support/reference/trigger.ts'
 
 const start = Date.UTC(2026, 0, 1)
@@ -344,5 +345,14 @@ describe('the reference, by hand', () => {
       evaluate(trigger, [at(10)], { until, finalized }).deliveries.map((delivery) => delivery.waits)
     expect(waits(12, 9)).toEqual([{ on: 'finalized', for: 10 }, { on: 'head', for: 13 }, null])
     expect(waits(13, 10)).toEqual([null, null, null])
+  })
+
+  it('knows its states in what the engine stores, and tells them from others', () => {
+    expect(sameState({ kind: 'average', average: 60, count: 2 }, { ema: 60, count: 2 })).toBe(true)
+    expect(sameState({ kind: 'average', average: 60, count: 2 }, { ema: 60, count: 3 })).toBe(false)
+    const times = { kind: 'times' as const, times: [1, 2], truncated: true }
+    expect(sameState(times, { times: [1, 2], truncated: true, dropped_at: 1 })).toBe(true)
+    expect(sameState(times, { times: [1, 2] })).toBe(false)
+    expect(sameState({ kind: 'side', armed: true }, { armed: false })).toBe(false)
   })
 })
