@@ -4,43 +4,74 @@ import type { CompiledCondition } from './compiled-trigger.ts'
 import type { ConditionField, Operator } from './condition-types.ts'
 import { compareDecimals, normalizeDecimal } from './decimal.ts'
 
-/** Prepares a condition of one of the types in `conditionTypes` for many events. */
+/**
+ * Prepares a condition of one of the types in `conditionTypes` for many events. There can be hundreds of thousands, so what is the same
+ * for all is shared, and each has one function of its own.
+ */
 export function compileStateless(condition: Condition, position: number): CompiledCondition {
-  const { field, operator, value } = condition
+  const { condition_type, field, operator, value, config } = condition
   if (field === null || operator === null || value === null) {
-    throw new Error(`A condition of type ${condition.condition_type} needs a field, an operator and a value`)
+    throw new Error(`A condition of type ${condition_type} needs a field, an operator and a value`)
   }
-  const test = compileTest(field, operator, value)
   return {
-    ...condition,
+    condition_type,
+    field,
+    operator,
+    value,
+    // A step of a sequence is stored without.
+    config: Object.keys(config ?? noConfig).length === 0 ? noConfig : config,
     position,
-    holds: (event) => test(event[field]),
-    seen: (event) => event[field],
+    holds: compileTest(field, operator, value),
+    seen: readerOf(field),
   }
 }
 
-type Test = (seen: string | number | null) => boolean
+const noConfig: Condition['config'] = Object.freeze({})
+
+const readers = new Map<ConditionField, CompiledCondition['seen']>()
+
+function readerOf(field: ConditionField): CompiledCondition['seen'] {
+  const reader = readers.get(field) ?? ((event) => event[field])
+  readers.set(field, reader)
+  return reader
+}
 
 function compileTest(
   field: ConditionField,
   operator: Operator,
   value: NonNullable<Condition['value']>,
-): Test {
-  if (operator === 'exists') return (seen) => (seen !== null && seen !== '') === value
+): CompiledCondition['holds'] {
+  if (operator === 'exists') return (event) => isPresent(event[field]) === value
 
   const normalize = normalizerOf(field)
-  const present = (test: (seen: string) => boolean) => (seen: string | number | null) =>
-    seen !== null && test(normalize(String(seen)))
-
   if (Array.isArray(value)) {
     const list = new Set<string>(value)
-    return operator === 'in' ? present((seen) => list.has(seen)) : present((seen) => !list.has(seen))
+    const wanted = operator === 'in'
+    return (event) => event[field] !== null && list.has(normalize(String(event[field]))) === wanted
   }
   const wanted = String(value)
-  if (operator === 'contains') return present((seen) => seen.includes(wanted))
-  if (operator === '=') return present((seen) => seen === wanted)
-  if (operator === '!=') return present((seen) => seen !== wanted)
-  return present(compileComparison(operator, wanted))
+  switch (operator) {
+    case '=':
+      return (event) => event[field] !== null && normalize(String(event[field])) === wanted
+    case '!=':
+      return (event) => event[field] !== null && normalize(String(event[field])) !== wanted
+    case 'contains':
+      return (event) => event[field] !== null && normalize(String(event[field])).includes(wanted)
+    case '<':
+      return (event) => event[field] !== null && compareDecimals(normalize(String(event[field])), wanted) < 0
+    case '<=':
+      return (event) => event[field] !== null && compareDecimals(normalize(String(event[field])), wanted) <= 0
+    case '>':
+      return (event) => event[field] !== null && compareDecimals(normalize(String(event[field])), wanted) > 0
+    case '>=':
+      return (event) => event[field] !== null && compareDecimals(normalize(String(event[field])), wanted) >= 0
+    default:
+      throw new Error(`The operator ${operator} needs a list`)
+  }
+}
+
+function isPresent(seen: string | number | null): boolean {
+  return seen !== null && seen !== ''
 }
 
 /** How a number in normal form compares with the value of a condition. */
@@ -65,7 +96,18 @@ export function compileComparison(operator: Operator, wanted: string): (seen: st
 
 function normalizerOf(field: ConditionField): (seen: string) => string {
   const kind = field === 'event_type' ? 'text' : eventFields[field].kind
-  if (kind === 'address') return (seen) => seen.toLowerCase()
-  if (kind === 'integer' || kind === 'decimal') return (seen) => normalizeDecimal(seen) ?? seen
-  return (seen) => seen
+  if (kind === 'address') return toLowerCase
+  return kind === 'integer' || kind === 'decimal' ? toNormalForm : same
+}
+
+function toLowerCase(seen: string): string {
+  return seen.toLowerCase()
+}
+
+function toNormalForm(seen: string): string {
+  return normalizeDecimal(seen) ?? seen
+}
+
+function same(seen: string): string {
+  return seen
 }

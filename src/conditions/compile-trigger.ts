@@ -1,4 +1,4 @@
-import type { Registry, RegistryEvent } from '../event.ts'
+import type { EventType, Registry, RegistryEvent } from '../event.ts'
 import { type Condition, type ConditionInput, checkConditions } from './check-conditions.ts'
 import { compileStateless } from './compile-stateless.ts'
 import type {
@@ -71,15 +71,26 @@ export function compileTrigger(row: TriggerRow): CompiledTrigger {
     active_since: row.active_since,
     // Expressions are the slowest to ask, and the only ones that can fail.
     conditions: [...stateless, ...expressions],
-    content,
-    stateful: stateful.toSorted((a, b) => Number(a.last) - Number(b.last)),
-    limits: compileLimits(row),
+    content: content.length === 0 ? none : content,
+    stateful: stateful.length === 0 ? none : stateful.toSorted((a, b) => Number(a.last) - Number(b.last)),
+    limits: row.cooldown === null && row.max_fires === null ? none : compileLimits(row),
     readsFiles: conditions.some(({ condition_type }) => isContentType(condition_type)),
-    eventTypes,
+    eventTypes: shareTypes(eventTypes),
     agentIds: agentIdsOf(conditions),
     from_block: row.from_block ?? undefined,
     warm_up: row.warm_up,
   }
+}
+
+/** Of a hundred thousand triggers most have none of these, and the same types. */
+const none: readonly never[] = Object.freeze([])
+const sharedTypes = new Map<string, readonly EventType[]>()
+
+function shareTypes(types: readonly EventType[]): readonly EventType[] {
+  const key = types.join()
+  const shared = sharedTypes.get(key) ?? types
+  sharedTypes.set(key, shared)
+  return shared
 }
 
 function compileExpressionCondition(condition: Condition, position: number): CompiledCondition {

@@ -1,10 +1,13 @@
 const decimal = /^(-?)0*(\d+?)(?:\.(\d*?)0*)?$/
+const wholeInNormalForm = /^(?:0|[1-9]\d*)$/
 
 /**
  * The one way to write a number: no leading zeros, no zeros after the last decimal, no minus before 0. Two numbers are equal
  * exactly if their normal forms are. `undefined` for text that is no plain decimal number (an exponent, a sign +, letters).
  */
 export function normalizeDecimal(value: string): string | undefined {
+  // Most are numbers of agents and whole scores, as they should be.
+  if (wholeInNormalForm.test(value)) return value
   const [, sign = '', whole = '', fraction = ''] = decimal.exec(value) ?? []
   if (whole === '') return undefined
   const digits = fraction === '' ? whole : `${whole}.${fraction}`
