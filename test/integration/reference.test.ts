@@ -148,13 +148,14 @@ describe('the matcher and the reference', () => {
 
           const forkBlock = prefix.events.at(-1)?.block_number ?? 99
           const final = Math.min(prefix.finalized, forkBlock)
-          // The end of a chain is never earlier than the end of the one before: a block without events that is replaced by an
-          // earlier one takes back no deadline before the next event.
+          // A chain never ends earlier, or with a lower block, than the one before: until the next event, or until it is as long
+          // again, a matcher takes back no deadline and passes none.
+          let height = 0
           let clock = 0
           const stages = [prefix, a, b, a].map(({ events, head }): Chain => {
+            height = Math.max(height + 1, head.block_number)
             clock = Math.max(clock, head.time ?? 0)
-            const block_number = head.time === clock ? head.block_number : head.block_number + 1
-            return { events, head: { block_number, time: clock }, finalized: final }
+            return { events, head: { block_number: height, time: clock }, finalized: final }
           })
           let before: Chain | undefined
           for (const [index, chain] of stages.entries()) {
