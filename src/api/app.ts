@@ -11,8 +11,10 @@ import { addAlerts } from './alerts.ts'
 import { addAuth } from './auth.ts'
 import { createAuthenticator } from './authenticate.ts'
 import { authorize } from './authorize.ts'
+import { addBacktest } from './backtest.ts'
 import type { ApiEnv } from './caller.ts'
 import { addChains } from './chains.ts'
+import { addDecisions } from './decisions.ts'
 import { addDeliveries } from './deliveries.ts'
 import { addDestinations } from './destinations.ts'
 import { addEvents } from './events.ts'
@@ -28,6 +30,7 @@ import { addResults } from './results.ts'
 import { addStats } from './stats.ts'
 import { addTelegram } from './telegram.ts'
 import { addTestFire } from './test-fire.ts'
+import { addTriggerState } from './trigger-state.ts'
 import { addTriggers } from './triggers.ts'
 import { addWallets } from './wallets.ts'
 
@@ -105,6 +108,9 @@ export function createApp(options: Omit<ApiContext, Optional> & Partial<Pick<Api
   addHealth(app, context)
   addMetrics(app, context)
   addTriggers(app, context)
+  addBacktest(app, context)
+  addDecisions(app, context)
+  addTriggerState(app)
   addEvents(app, context)
   addAgents(app, context)
   addStats(app, context)

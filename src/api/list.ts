@@ -54,10 +54,10 @@ export function listQuery<Shape extends z.ZodRawShape, Key extends z.ZodType<rea
   return z.strictObject(all, { error: `unknown; known are ${known}` })
 }
 
-/** Answers with one page. */
-export function sendPage<Row>(c: Context, { rows, next }: Page<Row>): Response {
+/** Answers with one page, and what is to be said beside it. */
+export function sendPage<Row>(c: Context, { rows, next }: Page<Row>, beside: object = {}): Response {
   const next_cursor = next === undefined ? null : Buffer.from(JSON.stringify(next)).toString('base64url')
-  return c.json({ data: rows, next_cursor })
+  return c.json({ data: rows, next_cursor, ...beside })
 }
 
 function decodeCursor(text: string): unknown {

@@ -3,13 +3,11 @@ import type { Database } from '../db.ts'
 import { buildDeliveryScope, type DeliveryScope } from '../delivery-scope.ts'
 import { PermanentError } from '../errors.ts'
 import type { RegistryEvent } from '../event.ts'
-import { hiddenValue } from '../header-values.ts'
-import { renderHeaders, renderUrl } from '../render-request.ts'
+import { renderAction } from '../render-action.ts'
 import { type JsonValue, renderBody, renderText, renderValue } from '../render-template.ts'
 import { sampleEvent } from '../sample-events.ts'
 import { readEvent } from '../store/testing.ts'
 import { readTrigger, type StoredTrigger } from '../store/triggers.ts'
-import { defaultMessage } from '../telegram-message.ts'
 import { TemplateError } from '../templates/describe-template-error.ts'
 import { findTestEvent } from '../test-event.ts'
 import { type ActionDocument, parseTriggerDocument } from '../trigger-document.ts'
@@ -120,7 +118,9 @@ export function addPreview(app: ApiApp, context: ApiContext): void {
       const shown =
         wanted.action === undefined
           ? previewTemplate(checkAlone(wanted.template, event, context), wanted.mode ?? 'body', scope)
-          : previewAction(parseAction(wanted.action, event, context), scope)
+          : attempt(['action', 'config'], () =>
+              renderAction(parseAction(wanted.action, event, context), scope),
+            )
       return c.json({ event_id: event.id, ...shown }, 200)
     },
   )
@@ -187,49 +187,6 @@ function checkAlone(template: unknown, event: RegistryEvent, context: ApiContext
   const config = { url: 'https://preview.example/', body_template: template }
   parseAction({ action_type: 'rest', config }, event, context, { key: 'template', depth: 4 })
   return template as JsonValue
-}
-
-function previewAction(action: ActionDocument, scope: DeliveryScope) {
-  const { action_type } = action
-  return attempt(['action', 'config'], () => {
-    switch (action.action_type) {
-      case 'rest': {
-        const { method, headers, body_template } = action.config
-        const rendered = renderHeaders(headers, scope)
-        const contentType = rendered['content-type'] ?? 'application/json'
-        const body = method === 'GET' ? null : renderBody(body_template, scope, { contentType })
-        // Values are secrets, and may be in the request because they are not stored yet.
-        const hidden = Object.fromEntries(Object.keys(rendered).map((name) => [name, hiddenValue]))
-        return {
-          action_type,
-          request: {
-            method,
-            url: renderUrl(action.config, scope),
-            headers: {
-              ...hidden,
-              ...(body === null ? {} : { 'content-type': contentType }),
-              'webhook-id': scope.delivery.id,
-            },
-            body,
-          },
-        }
-      }
-      case 'telegram': {
-        const { message_template: template, parse_mode } = action.config
-        const escapes = { HTML: 'html', MarkdownV2: 'markdown_v2', plain: 'none' } as const
-        const options = { escape: escapes[parse_mode], path: 'message_template' }
-        const text =
-          template === undefined ? defaultMessage(scope, parse_mode) : renderText(template, scope, options)
-        return { action_type, message: { text, parse_mode } }
-      }
-      case 'mcp': {
-        const { tool_name, arguments_template: template } = action.config
-        const made =
-          template === undefined ? JSON.parse(renderBody(undefined, scope)) : renderValue(template, scope)
-        return { action_type, call: { tool_name, arguments: made as unknown } }
-      }
-    }
-  })
 }
 
 function previewTemplate(template: JsonValue, mode: (typeof modes)[number], scope: DeliveryScope) {

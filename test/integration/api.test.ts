@@ -947,7 +947,10 @@ describe('health and description', () => {
       '/v1/telegram/link-codes',
       '/v1/templates/preview',
       '/v1/triggers',
+      '/v1/triggers/backtest',
       '/v1/triggers/{id}',
+      '/v1/triggers/{id}/decisions',
+      '/v1/triggers/{id}/state',
       '/v1/triggers/{id}/test',
     ])
     // Every reference leads somewhere.
