@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { backtestCommand, parseBound } from './commands/backtest.ts'
 import { chainsCommand } from './commands/chains.ts'
 import { cancelCommand, listCommand, retryCommand, showCommand } from './commands/deliveries.ts'
 import {
@@ -8,6 +9,7 @@ import {
   showCommand as showDestinationCommand,
 } from './commands/destinations.ts'
 import { runDoctor } from './commands/doctor.ts'
+import { explainCommand } from './commands/explain.ts'
 import { applyCommand, rollbackCommand, statusCommand, verifyCommand } from './commands/migrate.ts'
 import { runRoles } from './commands/run-roles.ts'
 import { rotateCommand } from './commands/secrets.ts'
@@ -129,9 +131,13 @@ function createProgram(): Command {
     .option('--json')
     .action(createAdminCommand)
 
-  program
-    .command('triggers')
-    .description('what to watch for, and what to do then')
+  const triggers = program.command('triggers').description('what to watch for, and what to do then')
+  triggers
+    .command('explain <trigger> <event>')
+    .description('what a trigger decides about an event, and why')
+    .option('--json')
+    .action(explainCommand)
+  triggers
     .command('test <id>')
     .description('run the actions of a trigger once, for a stored event or a sample')
     .addOption(new Option('--event <id>', 'a stored event').conflicts('type'))
@@ -147,6 +153,17 @@ function createProgram(): Command {
     .option('--wait <seconds>', 'for how long to wait for the first attempts', wholeNumber(0, 600), 30)
     .option('--json')
     .action(testCommand)
+
+  const bound = reader(parseBound, 'expected the number of a block, or a time such as 2026-11-20T08:30:00Z')
+  program
+    .command('backtest <trigger>')
+    .description('run a trigger over history and send nothing: a JSON file, or the id of a stored trigger')
+    .option('--from <block or time>', 'the last 30 days unless given', bound)
+    .option('--to <block or time>', 'a block itself, or before a time', bound)
+    .option('--limit <number>', 'how many matches to show', wholeNumber(0, 100_000), 10)
+    .option('--render', 'show what the actions would send')
+    .option('--json')
+    .action(backtestCommand)
 
   program
     .command('doctor')
