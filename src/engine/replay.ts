@@ -3,7 +3,8 @@ import { Heap } from 'heap-js'
 import type { CompiledTrigger, FileVerdict } from '../conditions/compiled-trigger.ts'
 import type { RegistryEvent } from '../event.ts'
 import { type Decision, type FoldedMatch, foldHits, type Hit } from './fold.ts'
-import { createMemory, type Memory, nameOf, type Slot } from './memory.ts'
+import { type Memory, nameOf, type Slot } from './memory.ts'
+import { createReplayMemory } from './replay-memory.ts'
 import { selectHits } from './select-hits.ts'
 
 export type Position = { block_number: number; log_index: number }
@@ -39,7 +40,7 @@ export async function replay(
   source: ReplaySource,
   options: ReplayOptions,
 ): Promise<{ events: number; memory: Memory }> {
-  const memory = createMemory()
+  const memory = createReplayMemory()
   const pending = createPending(trigger, memory)
   const errors = new Map<string, number>()
   let after = options.from
@@ -58,7 +59,6 @@ export async function replay(
       end: { clock, block_number: Math.max(after.block_number, 0) },
       onDecision: options.onDecision,
     })
-    memory.taken()
     pending.add(folded.later)
     for (const match of folded.matches) options.onMatch?.(match)
   }
