@@ -28,10 +28,11 @@ export async function loadSlots(tx: Transaction, memory: Memory, hits: readonly 
     keys.map((key) => key.position),
     keys.map((key) => key.scope),
   ])
-  for (const key of keys) memory.load({ ...key, state: undefined, wakeAt: undefined })
   for (const { state, wake_at, ...key } of rows) {
     memory.load({ ...key, state: state ?? undefined, wakeAt: wake_at?.getTime() })
+    missing.delete(nameOf(key))
   }
+  for (const key of missing.values()) memory.load({ ...key, state: undefined, wakeAt: undefined })
 }
 
 /**

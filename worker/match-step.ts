@@ -159,6 +159,11 @@ async function startOf(
     ])
     if (typeof late?.block_number === 'number') return goBackTo(tx, chainId, cache, late.block_number - 1)
   }
+  const clockWentBack = at.clock !== null && at.last_block_time !== null && at.last_block_time < at.clock
+  if (clockWentBack && at.last_block_number >= at.block_number) {
+    // A block passed deadlines, and another one that has not takes its place.
+    return goBackTo(tx, chainId, cache, at.matched_finalized_block)
+  }
   return { position: here, clock: at.clock?.getTime(), wentBack: false }
 }
 

@@ -136,7 +136,8 @@ function decide(hit: Hit, options: FoldOptions, folded: Folded): Decision {
   if (!hit.mayFire) return { outcome: 'only remembered', evidence: explain ? evidence() : [] }
 
   const scopes = trigger.limits.map((limit) => limit.scopeOf(event))
-  const by = holdBack(trigger, scopes, anchorOf(event), event.block_number, options.memory)
+  const anchor = anchorOf(event)
+  const by = holdBack(trigger, scopes, anchor, anchor.block_time, event.block_number, options.memory)
   if (by !== undefined) return { outcome: 'held back', by, evidence: explain ? evidence() : [] }
   for (const condition of trigger.stateful) {
     if (condition.afterFire === undefined) continue
@@ -163,12 +164,34 @@ function stepAll(
     const slot = memory.get(trigger, condition.position, condition.scopeOf(event))
     const { holds, seen, state, wakeAt } = condition.step(slot.state, event, file)
     if (state !== slot.state || wakeAt !== slot.wakeAt) {
+      const { trigger_id, generation, position, scope } = slot
+      // Written out, as below: spreading took a third of the fold.
       memory.change(
-        { ...slot, state: withLimitScopes(trigger, condition, event, state), wakeAt },
+        {
+          trigger_id,
+          generation,
+          position,
+          scope,
+          state: withLimitScopes(trigger, condition, event, state),
+          wakeAt,
+        },
         event.block_number,
       )
     }
-    evidence.push({ ...shown(condition), scope: slot.scope, seen, holds, state_before: slot.state, state })
+    const { position, condition_type, field, operator, value, config } = condition
+    evidence.push({
+      position,
+      condition_type,
+      field,
+      operator,
+      value,
+      config,
+      scope: slot.scope,
+      seen,
+      holds,
+      state_before: slot.state,
+      state,
+    })
     if (condition.last) lastHold &&= holds
     else othersHold &&= holds
   }
@@ -186,11 +209,16 @@ function withLimitScopes(
   return { ...state, limit_scopes: trigger.limits.map((limit) => limit.scopeOf(event)) }
 }
 
-/** Notes a match with the limits of the trigger: which one holds it back, if one does. */
+/**
+ * Notes a match with the limits of the trigger: which one holds it back, if one does.
+ *
+ * @param time when it fires, ms: of the event, or the deadline.
+ */
 function holdBack(
   trigger: CompiledTrigger,
   scopes: readonly string[],
   anchor: Anchor,
+  time: number,
   blockNumber: number,
   memory: Memory,
 ): CompiledLimit['kind'] | undefined {
@@ -198,14 +226,14 @@ function holdBack(
     limit,
     slot: memory.get(trigger, ownPositions[limit.kind], scopes[index] ?? ''),
   }))
-  const holding = slots.find(({ limit, slot }) => !allows(limit, slot.state, anchor.block_time))
+  const holding = slots.find(({ limit, slot }) => !allows(limit, slot.state, time))
   if (holding !== undefined) {
-    const held = noteHeldBack(holding.limit, holding.slot.state, anchor)
+    const held = noteHeldBack(holding.limit, holding.slot, anchor)
     memory.change({ ...holding.slot, ...held }, blockNumber)
     return holding.limit.kind
   }
   for (const { limit, slot } of slots) {
-    memory.change({ ...slot, state: noteFire(limit, slot.state, anchor.block_time) }, blockNumber)
+    memory.change({ ...slot, state: noteFire(limit, slot.state, time) }, blockNumber)
   }
   return undefined
 }
@@ -263,7 +291,7 @@ function wake(
   const { anchor } = outcome
   if (!outcome.holds || anchor === undefined || !mayFireAt(trigger, anchor, deadline)) return
   const scopeTexts = Array.isArray(scopes) ? scopes.map(String) : []
-  if (holdBack(trigger, scopeTexts, anchor, blockNumber, memory) !== undefined) return
+  if (holdBack(trigger, scopeTexts, anchor, deadline, blockNumber, memory) !== undefined) return
   const { seen, state } = outcome
   folded.matches.push({
     ...anchoredMatch(trigger, 'absence', anchor, blockNumber),

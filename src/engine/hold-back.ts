@@ -30,14 +30,15 @@ export function noteFire(limit: CompiledLimit, state: State | undefined, time: n
   return { ...current, fires: [...firesBefore(limit, current, time), time].slice(-limit.count) }
 }
 
-/** A match was held back. `wakeAt`: when the digest of what was held back is due, if the owner asked for one. */
+/** A match was held back. `wakeAt`: when the digest is due, if the owner asked for one: at the end of the period of the first it holds. */
 export function noteHeldBack(
   limit: CompiledLimit,
-  state: State | undefined,
+  { state, wakeAt }: { state: State | undefined; wakeAt: number | undefined },
   anchor: Anchor,
 ): { state: State; wakeAt: number | undefined } {
   const current = read(state)
   const oldest = current.fires[0]
+  const end = limit.within === undefined || oldest === undefined ? undefined : oldest + limit.within
   return {
     state: {
       ...current,
@@ -47,8 +48,7 @@ export function noteHeldBack(
       events: current.events.length < eventsMax ? [...current.events, anchor.event_id] : current.events,
       held_in_all: current.held_in_all + 1,
     },
-    wakeAt:
-      limit.digest && limit.within !== undefined && oldest !== undefined ? oldest + limit.within : undefined,
+    wakeAt: limit.digest ? (wakeAt ?? end) : undefined,
   }
 }
 

@@ -412,13 +412,7 @@ export function triggerArbitrary(
         }
       },
     )
-    .filter((trigger) => isUnderstood(trigger) && !isHeldBackAbsence(trigger))
-}
-
-/** The engine has yet to take the time at which an absence is noticed for the time of its match: its limits look at the event's. */
-function isHeldBackAbsence({ conditions, cooldown, max_fires }: ReferenceTrigger): boolean {
-  const isAbsence = conditions.some(({ condition_type }) => condition_type === 'absence')
-  return isAbsence && (cooldown !== null || max_fires !== null)
+    .filter(isUnderstood)
 }
 
 function isUnderstood(trigger: ReferenceTrigger): boolean {

@@ -48,8 +48,6 @@ export type ReferenceResult = {
   /** What would have fired, had a limit not been in the way. */
   heldBack: { by: Limit['kind']; event_id: string; time: number }[]
   states: ReferenceState[]
-  /** A digest tells, or will tell, of more than one period: the next one began at the very end of the first. */
-  mixesPeriods: boolean
 }
 
 type Limit = {
@@ -91,7 +89,6 @@ export function evaluateChain(trigger: ReferenceTrigger, chain: Chain): Referenc
   const noticed: RegistryEvent[] = []
   const matches: ReferenceMatch[] = []
   const undecided: ReferenceResult['undecided'] = []
-  let mixesPeriods = false
 
   for (const event of chain.events) {
     passClock(timeOf(event))
@@ -131,7 +128,6 @@ export function evaluateChain(trigger: ReferenceTrigger, chain: Chain): Referenc
     undecided,
     heldBack: fires.flatMap(({ by, event, time }) => (by ? [{ by: by.kind, event_id: event.id, time }] : [])),
     states: [...conditionStates(), ...limitStates()],
-    mixesPeriods,
   }
 
   /** The events that a condition has taken into the state that this event concerns, the event itself last. */
@@ -224,9 +220,6 @@ export function evaluateChain(trigger: ReferenceTrigger, chain: Chain): Referenc
     const held = fires.filter((one) => one.by === limit && one.due !== undefined && !one.told)
     const firsts = held.filter(
       (one, index) => !held.slice(0, index).some((before) => isSameScope(limit, before.event, one.event)),
-    )
-    mixesPeriods ||= firsts.some(({ event, due }) =>
-      held.some((one) => isSameScope(limit, one.event, event) && one.due !== due),
     )
     return firsts.map((first) => ({
       at: first.due ?? 0,
