@@ -1,3 +1,4 @@
+import type { CompiledTrigger } from '../src/conditions/compiled-trigger.ts'
 import type { Transaction } from '../src/db.ts'
 import type { Hit } from '../src/engine/fold.ts'
 import { type Memory, nameOf, ownPositions, type Slot, type SlotKey } from '../src/engine/memory.ts'
@@ -9,16 +10,21 @@ const dueMax = 5_000
 
 /** Reads the states that a fold of these hits needs and that the memory does not hold. */
 export async function loadSlots(tx: Transaction, memory: Memory, hits: readonly Hit[]): Promise<void> {
-  const missing = new Map<string, SlotKey>()
+  const needed: SlotKey[] = []
   for (const { trigger, event, error } of hits) {
     if (error !== undefined) continue
-    const keyOf = (position: number, scope: string) => {
-      const key = { trigger_id: trigger.id, generation: trigger.generation, position, scope }
-      if (!memory.has(key)) missing.set(nameOf(key), key)
+    for (const condition of trigger.stateful) {
+      needed.push(keyOf(trigger, condition.position, condition.scopeOf(event)))
     }
-    for (const condition of trigger.stateful) keyOf(condition.position, condition.scopeOf(event))
-    for (const limit of trigger.limits) keyOf(ownPositions[limit.kind], limit.scopeOf(event))
+    for (const limit of trigger.limits) {
+      needed.push(keyOf(trigger, ownPositions[limit.kind], limit.scopeOf(event)))
+    }
   }
+  await loadKeys(tx, memory, needed)
+}
+
+async function loadKeys(tx: Transaction, memory: Memory, needed: readonly SlotKey[]): Promise<void> {
+  const missing = new Map(needed.filter((key) => !memory.has(key)).map((key) => [nameOf(key), key]))
   if (missing.size === 0) return
 
   const keys = [...missing.values()]
@@ -35,6 +41,10 @@ export async function loadSlots(tx: Transaction, memory: Memory, hits: readonly 
   for (const key of missing.values()) memory.load({ ...key, state: undefined, wakeAt: undefined })
 }
 
+function keyOf({ id, generation }: CompiledTrigger, position: number, scope: string): SlotKey {
+  return { trigger_id: id, generation, position, scope }
+}
+
 /**
  * The states that are to be woken before the clock (ms), in the memory; of one trigger, or (`null`) of those that go with the chain.
  *
@@ -43,13 +53,23 @@ export async function loadSlots(tx: Transaction, memory: Memory, hits: readonly 
 export async function loadDue(
   tx: Transaction,
   chainId: number,
-  { memory }: TriggerCache,
+  { memory, loaded }: TriggerCache,
   clock: number,
   triggerId: string | null,
 ): Promise<{ slots: Slot[]; isCut: boolean }> {
   const rows = await readDueSlots(tx, [chainId, new Date(clock), triggerId, dueMax])
   const slots = rows.map(({ state, wake_at, ...key }) => ({ ...key, state, wakeAt: wake_at.getTime() }))
   for (const slot of slots) if (!memory.has(slot)) memory.load(slot)
+  // Waking can make a trigger fire: then its limits are asked, in the scopes of the event that was the last.
+  const limits = slots.flatMap((slot) => {
+    const trigger = loaded.get(slot.trigger_id)?.trigger
+    const { limit_scopes: scopes } = slot.state
+    if (trigger === undefined || !Array.isArray(scopes)) return []
+    return trigger.limits.map(({ kind }, index) =>
+      keyOf(trigger, ownPositions[kind], String(scopes[index] ?? '')),
+    )
+  })
+  await loadKeys(tx, memory, limits)
   return { slots, isCut: slots.length >= dueMax }
 }
 
