@@ -81,7 +81,7 @@ function randomMoment(random: Random, caughtUp: number): Moment {
   return { kind: 'requests', chain: random.integer(0, 1), count: random.integer(1, 30) }
 }
 
-function randomAction(random: Random): Action {
+export function randomAction(random: Random): Action {
   const chain = random.integer(0, 1)
   const told = random.pick<Told>(['all', 'all', 'all', 'last', 'none'])
   const dice = random.next()

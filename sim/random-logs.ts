@@ -36,8 +36,15 @@ export type LogSource = {
   foreignLog(): FakeLog
 }
 
+/** A value for a parameter of an event. */
+export type LogValues = (parameter: AbiParameter, random: Random) => unknown
+
 /** Logs of a chain's registries, current and legacy; the same random numbers give the same logs. */
-export function createLogSource(chainId: number, random: Random): LogSource {
+export function createLogSource(
+  chainId: number,
+  random: Random,
+  values: LogValues = hostileValue,
+): LogSource {
   const chain = knownChains.find(({ id }) => id === chainId)
   if (chain === undefined) throw new Error(`Chain ${chainId} is not in src/chains.ts`)
 
@@ -48,7 +55,7 @@ export function createLogSource(chainId: number, random: Random): LogSource {
     )
     return {
       address: random.pick(addressesOf(chain, revision.registry)).toLowerCase() as Hex,
-      ...encodeLog(revision.item, random),
+      ...encodeLog(revision.item, random, values),
     }
   }
   const anyLog = () => (random.next() < 0.03 ? { ...soundLog(), data: '0x1234' as const } : soundLog())
@@ -66,8 +73,8 @@ export function createLogSource(chainId: number, random: Random): LogSource {
   }
 }
 
-function encodeLog(item: AbiEvent, random: Random): { topics: readonly Hex[]; data: Hex } {
-  const args = Object.fromEntries(item.inputs.map((input) => [input.name ?? '', randomValue(input, random)]))
+function encodeLog(item: AbiEvent, random: Random, values: LogValues): { topics: readonly Hex[]; data: Hex } {
+  const args = Object.fromEntries(item.inputs.map((input) => [input.name ?? '', values(input, random)]))
   const others = item.inputs.filter(({ indexed }) => indexed !== true)
   return {
     topics: encodeEventTopics({ abi: [item], args } as never) as Hex[],
@@ -75,7 +82,7 @@ function encodeLog(item: AbiEvent, random: Random): { topics: readonly Hex[]; da
   }
 }
 
-function randomValue({ name, type }: AbiParameter, random: Random): unknown {
+function hostileValue({ name, type }: AbiParameter, random: Random): unknown {
   if (type === 'string') return random.pick(texts)
   if (type === 'bytes') return toHex(random.pick(texts))
   if (type === 'bytes32') return keccak256(numberToHex(random.integer(0, 50)))

@@ -2,13 +2,17 @@ import { writeFile } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import type { EngineSeedResult } from './engine/run-engine-seed.ts'
+import { engineProblems, hasEngineFailed, runEngineSeeds } from './engine/run-engine-seeds.ts'
 import type { SeedResult } from './run-seed.ts'
 import { hasFailed, problemsOf, runSeeds } from './run-seeds.ts'
 
-const usage = `npm run sim -- [--seeds <count>] [--from <seed>] [--seed <seed>] [--repeat <count>] [--lanes <count>] [--steps <count>] [--server <url>] [--trace] [--json]`
+const usage = `npm run sim -- [--engine] [--seeds <count>] [--from <seed>] [--seed <seed>] [--repeat <count>] [--lanes <count>] [--steps <count>] [--server <url>] [--trace] [--json]`
 
 const { values } = parseArgs({
   options: {
+    /** The trigger engine instead of the event store. */
+    engine: { type: 'boolean', default: false },
     seeds: { type: 'string', default: '20' },
     from: { type: 'string', default: '1' },
     /** Only this one. */
@@ -64,14 +68,22 @@ async function report(result: SeedResult): Promise<void> {
   console.error(`  What the indexer logged is in ${file}. Again: npm run sim -- --seed ${seed}`)
 }
 
-const summary = await runSeeds({
-  seeds,
-  lanes,
-  stepsMax,
-  serverUrl: values.server,
-  onResult: report,
-  trace: values.trace ? console.error : undefined,
-})
+function reportEngine(result: EngineSeedResult): void {
+  done += 1
+  const { seed, events, forks, kills, matches, retractions, tookMs } = result
+  console.error(
+    `${done}/${seeds.length} seed ${seed}: ${hasEngineFailed(result) ? 'FAILED' : 'exact'}, ${events} events, ${forks} forks, ${kills} kills, ${matches} matches, ${retractions} retractions, ${(tookMs / 1000).toFixed(1)} s`,
+  )
+  for (const kind of engineProblems.filter((name) => result[name].length > 0)) {
+    console.error(`  ${kind} (${result[kind].length}):`)
+    for (const line of result[kind].slice(0, 5)) console.error(`    ${line.slice(0, 2000)}`)
+  }
+}
+
+const common = { seeds, lanes, serverUrl: values.server, trace: values.trace ? console.error : undefined }
+const summary = values.engine
+  ? await runEngineSeeds({ ...common, onResult: reportEngine })
+  : await runSeeds({ ...common, stepsMax, onResult: report })
 if (values.json) {
   console.log(JSON.stringify(summary))
 } else {

@@ -6,7 +6,7 @@ import {
   type FakeChain,
   type FakeTransaction,
 } from './fake-chain.ts'
-import { createLogSource, type LogSource } from './random-logs.ts'
+import { createLogSource, type LogSource, type LogValues } from './random-logs.ts'
 
 /** Deeper than this no fork goes below the highest block that was ever announced. Ponder takes 65 blocks for final on these chains. */
 export const forkBlocksMax = 60
@@ -44,7 +44,13 @@ export type World = { chains: readonly WorldChain[]; forks(): number }
 /** 1 February 2026: every revision is known by then. */
 const genesisTimeS = 1_769_904_000
 
-export function createWorld(seed: number): World {
+export type WorldOptions = {
+  /** No fork goes deeper below the highest block that there ever was. */
+  deepest?: number
+  values?: LogValues
+}
+
+export function createWorld(seed: number, { deepest = forkBlocksMax, values }: WorldOptions = {}): World {
   // One clock for both chains: Ponder orders rows of different chains by their blocks' times.
   const clock = { timeS: genesisTimeS }
   let forks = 0
@@ -56,6 +62,7 @@ export function createWorld(seed: number): World {
       () => {
         forks += 1
       },
+      { deepest, values },
     ),
   )
   return { chains, forks: () => forks }
@@ -66,8 +73,9 @@ function createWorldChain(
   random: Random,
   clock: { timeS: number },
   onFork: () => void,
+  { deepest, values }: { deepest: number; values: LogValues | undefined },
 ): WorldChain {
-  const source = createLogSource(chain.id, random)
+  const source = createLogSource(chain.id, random, values)
   const stepsS = random.pick([[12], [0, 1, 2], [0, 0, 0, 1], [1, 2, 30]])
   /** The share of blocks in which the registries log. */
   const density = random.pick([0.1, 0.2, 0.5])
@@ -100,7 +108,7 @@ function createWorldChain(
       added.unshift(block)
     return added
   }
-  const floor = () => Math.max(highest - forkBlocksMax, 0)
+  const floor = () => Math.max(highest - deepest, 0)
   const mineOn = (parent: FakeBlock, blocks: number, withLogs: boolean) => {
     let tip = parent
     for (let mined = 1; mined <= blocks; mined++) {
