@@ -23,6 +23,7 @@ import { readFilesOf, readyFiles } from './match-files.ts'
 import { loadDue, loadSlots, saveMemory } from './match-memory.ts'
 import {
   endOfBlock,
+  forgetSteps,
   isItsOwn,
   type LoadedTrigger,
   oldestOf,
@@ -97,7 +98,9 @@ async function step(
   if (!at.locked) return { ...nothing, outcome: 'busy', cache: undefined }
 
   const { cache, unusable } = await refreshTriggers(tx, chainId, known, at)
-  if (cache.memoryStep !== at.step || cache.memory.weight() > memoryMax) cache.memory.clear()
+  if (cache.memoryStep !== at.step) await forgetSteps(tx, chainId, cache)
+  if (cache.memory.weight() > memoryMax) cache.memory.clear()
+  const moves = cache.moves
   const sums: Sums = { events: 0, matches: 0, deliveries: 0, retracted: 0 }
 
   const from = await startOf(tx, chainId, at, cache)
@@ -116,7 +119,7 @@ async function step(
   }
   await releaseDeliveries(tx, [chainId, at.last_block_number, at.finalized_block_number])
 
-  const changed = wroteState || from.wentBack || isNews(at, reached)
+  const changed = wroteState || from.wentBack || cache.moves !== moves || isNews(at, reached)
   const stepNumber = changed ? at.step + 1 : at.step
   if (changed) {
     const { block_number, log_index } = reached.position
@@ -347,8 +350,15 @@ async function store(
   sums: Sums,
 ): Promise<void> {
   if (matches.length > 0) {
-    const rows = matches.map((match) => rowOf(chainId, match))
-    const [stored] = await insertMatches(tx, [rows, at.last_block_number, at.finalized_block_number])
+    // An occurrence is on a chain once. Should the store ever say otherwise, the later one counts, and the chain goes on.
+    const rows = new Map(
+      matches.map((match) => [`${match.trigger.id} ${match.occurrence}`, rowOf(chainId, match)]),
+    )
+    const [stored] = await insertMatches(tx, [
+      [...rows.values()],
+      at.last_block_number,
+      at.finalized_block_number,
+    ])
     sums.matches += stored?.matches ?? 0
     sums.deliveries += stored?.deliveries ?? 0
   }

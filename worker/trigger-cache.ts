@@ -10,6 +10,7 @@ import {
   type MatcherPosition,
   type Position,
   type ProgressRow,
+  readBehind,
   readProgress,
   readTriggerChanges,
   writeProgress,
@@ -39,6 +40,8 @@ export type TriggerCache = {
   /** The step after which the memory is as the database is. */
   memoryStep: number
   errors: ErrorCounts
+  /** Counts how often a trigger fell behind, came nearer or caught up. */
+  moves: number
   /** When it was last found current, ms. */
   confirmedAt: number
 }
@@ -112,9 +115,25 @@ export function isItsOwn({ start }: LoadedTrigger, event: RegistryEvent): boolea
 
 /** Puts a trigger behind its chain, or (without a position) back to it. */
 export function setBehind(cache: TriggerCache, loaded: LoadedTrigger, position: Position | undefined): void {
+  cache.moves += 1
   loaded.behind = position
   cache.behind.delete(loaded.trigger.id)
   if (position !== undefined) cache.behind.set(loaded.trigger.id, loaded)
+}
+
+/** Another matcher has made a step meanwhile: nothing that this one remembers need be so any more, nor where its triggers are. */
+export async function forgetSteps(tx: Transaction, chainId: number, cache: TriggerCache): Promise<void> {
+  cache.memory.clear()
+  const rows = new Map((await readBehind(tx, [chainId])).map((row) => [row.trigger_id, row] as const))
+  for (const loaded of [...cache.behind.values()]) {
+    if (!rows.has(loaded.trigger.id)) setBehind(cache, loaded, undefined)
+  }
+  for (const { trigger_id, generation, block_number, log_index } of rows.values()) {
+    const loaded = cache.loaded.get(trigger_id)
+    if (loaded?.trigger.generation !== generation) continue
+    loaded.waitsFor = undefined
+    setBehind(cache, loaded, { block_number, log_index })
+  }
 }
 
 function emptyCache(): TriggerCache {
@@ -127,6 +146,7 @@ function emptyCache(): TriggerCache {
     memory: createMemory(),
     memoryStep: -1,
     errors: new Map(),
+    moves: 0,
     confirmedAt: Date.now(),
   }
 }

@@ -1,3 +1,4 @@
+import { compileTrigger } from '../../src/conditions/compile-trigger.ts'
 import { fileNeedOf } from '../../src/conditions/file-need.ts'
 import type { RegistryEvent, StoredEventType } from '../../src/event.ts'
 import { fileKeyOf } from '../../src/store/event-files.ts'
@@ -10,6 +11,7 @@ import type { EngineStore, StoredDelivery, StoredMatch, StoredTrigger } from './
 export type FinalChain = {
   chainId: number
   head: { block_number: number; time: number }
+  finalized: number
   hashes: ReadonlySet<string>
 }
 
@@ -83,7 +85,7 @@ function judgeTrigger(
       (event) => (event.event_type as StoredEventType) !== 'Upgraded' && read(event, store.files),
     ),
     head: chain.head,
-    finalized: chain.head.block_number,
+    finalized: chain.finalized,
   })
 
   const ids = new Set(own.map(({ id }) => id))
@@ -126,8 +128,11 @@ function judgeTrigger(
   const noted = new Set(
     store.undecided.filter(({ trigger_id }) => trigger_id === trigger.id).map(({ event_id }) => event_id),
   )
-  for (const { event_id } of wanted.undecided.map((id) => ({ event_id: id }))) {
-    if (!noted.has(event_id))
+  // An event of a type for which it can never fire is not asked about.
+  const { eventTypes } = compileTrigger(trigger)
+  const typeOf = new Map(own.map(({ id, event_type }) => [id, event_type]))
+  for (const event_id of wanted.undecided) {
+    if (eventTypes.some((type) => type === typeOf.get(event_id)) && !noted.has(event_id))
       verdict.missing.push(`${trigger.id} could not decide about ${event_id}, and does not say so`)
   }
 }
@@ -199,7 +204,7 @@ function judgeOriginal(
 
   if (match.status === 'standing') {
     if (original.state === 'cancelled') verdict.missing.push(`${name} stands, and its delivery is cancelled`)
-    if (original.waits_on !== null && !isWaitingRightly(match, original, action, trigger, chains)) {
+    if (original.waits_on !== null && !isWaitingRightly(match, original, trigger, chains)) {
       verdict.missing.push(`${name} waits for ${original.waits_on} ${original.waits_for}`)
     }
     if (retraction !== undefined && isOpen(retraction) && !heard(retraction)) {
@@ -230,22 +235,17 @@ function judgeOriginal(
   }
 }
 
-/** So many blocks after it there may not be yet. */
+/** A deadline may have been passed by the very last block. */
 function isWaitingRightly(
   match: StoredMatch,
   { waits_on, waits_for }: StoredDelivery,
-  action: StoredTrigger['actions'][number] | undefined,
   trigger: StoredTrigger | undefined,
   chains: readonly FinalChain[],
 ): boolean {
   const chain = chains.find(({ chainId }) => chainId === trigger?.chain_id)
-  const finality = action?.finality ?? trigger?.finality
-  if (chain === undefined || finality === undefined) return true
-  return (
-    waits_on === 'head' &&
-    Number(waits_for) > chain.head.block_number &&
-    Number(waits_for) > match.block_number
-  )
+  if (chain === undefined) return true
+  const reached = waits_on === 'head' ? chain.head.block_number : chain.finalized
+  return Number(waits_for) > reached && Number(waits_for) >= match.block_number
 }
 
 /** Map.groupBy, which Node 20 does not have. */

@@ -286,5 +286,6 @@ function finalChain(chainId: number, { chain }: WorldChain): FinalChain {
   const hashes = new Set<string>()
   for (let block: FakeBlock | undefined = head; block !== undefined; block = block.parent)
     hashes.add(block.hash)
-  return { chainId, head: { block_number: head.number, time: head.timestampS * 1000 }, hashes }
+  const finalized = head.number - 1
+  return { chainId, finalized, head: { block_number: head.number, time: head.timestampS * 1000 }, hashes }
 }

@@ -18,6 +18,8 @@ decided as (
   on conflict (trigger_id, occurrence) do update set
     in_question = false,
     status = 'standing',
+    trigger_version = excluded.trigger_version,
+    generation = excluded.generation,
     event_id = excluded.event_id,
     block_number = excluded.block_number,
     block_time = excluded.block_time,

@@ -9,8 +9,11 @@ with doubtful as (
   from matches m
   left join triggers t on t.id = m.trigger_id
   where m.chain_id = $1 and m.in_question and m.block_number <= $2
+    -- One that is behind its chain has yet to come there; not so if it does not run any more.
     and not exists (
-      select from trigger_progress p where p.trigger_id = m.trigger_id and p.block_number is not null and p.block_number <= m.block_number
+      select from trigger_progress p
+      where p.trigger_id = m.trigger_id and p.generation = m.generation and p.block_number <= m.block_number
+        and t.enabled and t.generation = m.generation
     )
 ),
 settled as (

@@ -112,6 +112,9 @@ export const readTriggerChanges = query<{ trigger_id: string }>('match/read-trig
 /** Parameters: chain id, triggers (null: all). */
 export const readProgress = query<ProgressRow>('match/read-progress')
 
+/** Parameters: chain id. Where those are that do not go with their chain. */
+export const readBehind = query<Position & { trigger_id: string; generation: number }>('match/read-behind')
+
 /** Parameters: chain id, {@link ProgressRow}s. */
 export const writeProgress = query<never>('match/write-progress')
 

@@ -293,6 +293,37 @@ describe('a trigger that looks into files', () => {
     expect(await db`select from trigger_progress where block_number is not null`).toHaveLength(0)
   })
 
+  it('takes each event once where two matchers take turns', async () => {
+    const often = {
+      ...{ condition_type: 'rate_limit', operator: '>=', value: '9' },
+      config: { time_window: '1h', scope: ['trigger'] },
+    }
+    await insertTrigger(db, { conditions: [isMcp, often] })
+    await arrive([named(1)], 1)
+    const first = cache
+    cache = undefined
+    await answer('1', 'fetched', { endpoint: 'x' })
+    await arrive([named(2)], 2)
+    cache = first
+    await match()
+    await answer('2', 'fetched', { endpoint: 'x' })
+    await match()
+    expect((await states()).map(({ state }) => state.times)).toEqual([[start + 1000, start + 2000]])
+  })
+
+  it('that is switched off while it waits leaves no match in question', async () => {
+    const id = await insertTrigger(db, { conditions: [isMcp] })
+    await arrive([named(1)], 1)
+    await answer('1', 'fetched', { endpoint: 'x' })
+    await arrive([named(2)], 2)
+    await db`update triggers set enabled = false where id = ${id}`
+    await setEventStatus(db, named(1), 'retracted')
+    await match()
+    expect(await db`select status, in_question from matches`).toEqual([
+      { status: 'retracted', in_question: false },
+    ])
+  })
+
   it('does not fire for an event that leaves the chain while it waits', async () => {
     await insertTrigger(db, { conditions: [isMcp] })
     await arrive([named(1), named(2)], 2)

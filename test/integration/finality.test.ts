@@ -235,6 +235,19 @@ describe('an event that leaves the chain', () => {
     expect(row?.history).toMatchObject([{ event_id: feedback(5, 'a').id }])
   })
 
+  it('belongs to the generation of the trigger that decided it again, when its transaction is mined again', async () => {
+    const id = await triggerWith({})
+    const [lost, again] = [feedback(5, 'a', '0xsame'), feedback(5, 'b', '0xsame')]
+    await arrive([lost], 5)
+    await db`update triggers set generation = 2, version = 2 where id = ${id}`
+    await match()
+    await setEventStatus(db, lost, 'retracted')
+    await arrive([again], 5)
+    expect(await db`select event_id, generation, trigger_version from matches`).toEqual([
+      { event_id: again.id, generation: 2, trigger_version: 2 },
+    ])
+  })
+
   it('does not take back what a version of the trigger decided that has changed since, while its event stands', async () => {
     const id = await triggerWith({}, { on_retraction: 'notify' })
     const kept = feedback(6)
