@@ -4,9 +4,18 @@ import { backtest } from './backtest.ts'
 import { deliver } from './deliver.ts'
 import { latency } from './latency.ts'
 import { match } from './match.ts'
+import { pipeline } from './pipeline.ts'
 import { query } from './query.ts'
 
-const benches: Record<string, () => Promise<unknown>> = { backfill, backtest, deliver, latency, match, query }
+const benches: Record<string, () => Promise<unknown>> = {
+  backfill,
+  backtest,
+  deliver,
+  latency,
+  match,
+  pipeline,
+  query,
+}
 
 // npm run bench -- <name> [--json]: one line of JSON, so that two runs can be compared.
 const { positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' } } })
