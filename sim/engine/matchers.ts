@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Database } from '../../src/db.ts'
 import type { Random } from '../../src/dev/random.ts'
 import { isTransient } from '../../src/store/postgres-errors.ts'
@@ -26,7 +27,9 @@ export function createMatchers(db: Database, random: Random): Matchers {
       const pool = cut === undefined ? db : cutDatabase(db, cut)
       const result = await matchStep(pool, chainId, cache?.get(chainId), { eventsMax })
       cache?.set(chainId, result.cache)
-      return result.outcome === 'more'
+      // One that was killed holds its chain until the server has noticed.
+      if (result.outcome === 'busy') await delay(10)
+      return result.outcome !== 'idle'
     } catch (error) {
       // As in the role: whatever it remembered is of no use any more.
       cache?.delete(chainId)
