@@ -21,6 +21,9 @@ export type SimAction = {
 
 const finalities = ['latest', 'latest', 'finalized', { confirmations: 2 }, { confirmations: 12 }] as const
 
+/** Those that remember nothing, of the conditions that the reference draws. */
+const statelessTypes = /^(agent_id_equals|score_threshold|response_threshold|tag_equals|client_whitelist)$/
+
 /**
  * Triggers of the kinds that the reference knows, for the chains of a world, and some that look into files beside.
  *
@@ -34,16 +37,24 @@ export function randomTriggers(
   const drawn = fc.sample(triggerArbitrary(), { seed: random.integer(1, 2 ** 30), numRuns: count })
   return drawn.map(({ id: _, version: __, generation: ___, ...trigger }, index): SimTrigger => {
     const content = random.next() < 0.2 ? [randomContent(random)] : []
-    const isFinal = random.next() < 0.8
+    const isFromBeginning = random.next() < 0.8
+    // Some fire for every event: what is not there cannot be retracted.
+    const isPlain = random.next() < 0.35
+    const conditions = trigger.conditions.filter(({ field, condition_type }) => {
+      return (
+        !isPlain || condition_type === 'expression' || (field !== null && statelessTypes.test(condition_type))
+      )
+    })
     return {
       ...trigger,
       name: `Trigger ${index}`,
       enabled: true,
       chain_id: random.pick(world.chainIds),
-      active_since: new Date(isFinal ? 0 : (world.startS + random.integer(0, 600)) * 1000),
+      active_since: new Date(isFromBeginning ? 0 : (world.startS + random.integer(0, 600)) * 1000),
       from_block: trigger.from_block === null ? null : random.integer(0, world.height + 20),
       finality: random.pick<Finality>(finalities),
-      conditions: [...trigger.conditions, ...content].map((condition, position) => ({
+      ...(isPlain ? { cooldown: null, max_fires: null } : {}),
+      conditions: [...conditions, ...content].map((condition, position) => ({
         condition_type: condition.condition_type,
         field: condition.field ?? null,
         operator: condition.operator ?? null,

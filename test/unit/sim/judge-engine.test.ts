@@ -180,6 +180,13 @@ describe('the judge of the engine', () => {
     expect(judgeEngine(store, [chain], inexact).unretracted).toHaveLength(1)
   })
 
+  test('leaves what an earlier generation decided about an event of the chain', () => {
+    const early: StoredMatch = { ...match, id: 3, occurrence: 'o-1-a', event_id: '1-a', block_number: 1 }
+    const deliveries = [...good.deliveries, { ...sent, id: 'd9', match_id: 3, occurrence: 'o-1-a' }]
+    const matches = [match, fallen, { ...early, generation: 0 }]
+    expect(judged({ matches, deliveries })).toEqual(clean)
+  })
+
   test('leaves to the generation before what had arrived when a new one began', () => {
     const start = { block_number: 2, log_index: 0, seq: 3 }
     expect(counts({ triggers: [{ ...trigger, start }], states: [] })).toEqual({})
