@@ -1,8 +1,6 @@
 import type { Database } from '../../src/db.ts'
 import type { Random } from '../../src/dev/random.ts'
-import { query } from '../../src/store/query.ts'
-
-const finish = query<never>('deliver/finish')
+import { finishDeliveries } from '../../src/store/delivering.ts'
 
 /** What relay and workers do meanwhile, as far as it concerns matches: they take deliveries that are due, try them, and say how it went. */
 export async function playWorker(db: Database, random: Random, fails = 0.4): Promise<void> {
@@ -31,7 +29,7 @@ export async function playWorker(db: Database, random: Random, fails = 0.4): Pro
       },
     }
   })
-  if (outcomes.length > 0) await finish(db, ['sim', outcomes])
+  if (outcomes.length > 0) await finishDeliveries(db, ['sim', outcomes])
   const waiting = await db<{ id: string }[]>`
     select id from deliveries where state in ('pending', 'enqueued') and due_at is not null
     order by created_at, occurrence, id`

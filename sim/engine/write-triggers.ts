@@ -1,14 +1,14 @@
+import { readFileSync } from 'node:fs'
 import type { Database, Transaction } from '../../src/db.ts'
-import { query } from '../../src/store/query.ts'
 import type { SimTrigger } from './random-triggers.ts'
 
 /** The statements of src/store/triggers.ts, without the API around them: it would set `active_since` by today's clock. */
-const insertTrigger = query<{ id: string }>('manage/insert-trigger')
-const updateTrigger = query<never>('manage/update-trigger')
-const removeTrigger = query<{ id: string }>('manage/delete-trigger')
-const insertConditions = query<never>('manage/insert-conditions')
-const deleteConditions = query<never>('manage/delete-conditions')
-const insertActions = query<never>('manage/insert-actions')
+const insertTrigger = statement('manage/insert-trigger')
+const updateTrigger = statement('manage/update-trigger')
+const removeTrigger = statement('manage/delete-trigger')
+const insertConditions = statement('manage/insert-conditions')
+const deleteConditions = statement('manage/delete-conditions')
+const insertActions = statement('manage/insert-actions')
 
 const userId = 'sim'
 const breaker = { failures: 5, open_for: '1m' }
@@ -52,4 +52,11 @@ function columnsOf(trigger: SimTrigger) {
 /** In the world's time, not in ours. */
 function setActiveSince(tx: Transaction, id: string, { active_since }: SimTrigger) {
   return tx`update triggers set active_since = ${active_since} where id = ${id}`
+}
+
+/** The store keeps these to itself. */
+function statement(name: string) {
+  const text = readFileSync(new URL(`../../sql/${name}.sql`, import.meta.url), 'utf8')
+  return (db: Database | Transaction, parameters: readonly unknown[]) =>
+    db.unsafe<{ id: string }[]>(text, parameters as never[], { prepare: true })
 }

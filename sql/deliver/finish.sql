@@ -22,11 +22,18 @@ attempt as (
 ),
 changed as (
   update deliveries d
-  set state = o.state, error_message = o.error, lease_until = null,
+  -- Its match was retracted while it was tried: it is not tried again, unless the match comes back.
+  set state = case when g.is_gone then 'cancelled' else o.state end, retracted = d.retracted or g.is_gone, error_message = o.error, lease_until = null,
     attempts = case when o.status is null then d.attempts - 1 else d.attempts end,
     due_at = case when o.state = 'pending' then now() + o.due_in_ms * interval '1 millisecond' else d.due_at end,
-    finished_at = case when o.state = 'pending' then null else now() end
+    finished_at = case when o.state = 'pending' and not g.is_gone then null else now() end
   from outcome o
+  cross join lateral (
+    select o.state = 'pending' and exists (
+      select from deliveries w join matches m on m.id = w.match_id
+      where w.id = o.id and w.kind = 'match' and m.status = 'retracted'
+    ) as is_gone
+  ) g
   where d.id = o.id and d.state = 'running' and d.worker_id = $1 and d.attempts = o.attempts
   returning d.id, d.destination_id, d.trigger_id, d.action_id, d.event_id, d.block_time, o.number, o.state, o.signal, o.error,
     o.pause_ms, o.due_in_ms
