@@ -3,6 +3,7 @@ import { type Folded, type FoldedMatch, foldHits, type Hit } from '../src/engine
 import { selectHits } from '../src/engine/select-hits.ts'
 import type { RegistryEvent } from '../src/event.ts'
 import {
+  confirmMatches,
   firstLateBlock,
   goBack,
   insertMatches,
@@ -361,6 +362,10 @@ async function store(
     ])
     sums.matches += stored?.matches ?? 0
     sums.deliveries += stored?.deliveries ?? 0
+    const confirmed = stored?.confirmed ?? []
+    if (confirmed.length > 0) {
+      await confirmMatches(tx, [confirmed.map(String), at.last_block_number, at.finalized_block_number])
+    }
   }
   if (undecided.length > 0) {
     await insertUndecided(tx, [

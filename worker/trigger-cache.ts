@@ -1,4 +1,4 @@
-import { compileTrigger } from '../src/conditions/compile-trigger.ts'
+import { compileTrigger, type TriggerRow } from '../src/conditions/compile-trigger.ts'
 import type { CompiledTrigger } from '../src/conditions/compiled-trigger.ts'
 import { createTriggerIndex, type TriggerIndex } from '../src/conditions/trigger-index.ts'
 import type { Transaction } from '../src/db.ts'
@@ -52,6 +52,9 @@ export type Unusable = { trigger_id: string; version: number; reason: string }
 /** Past any log of a block. */
 export const endOfBlock = 2_147_483_647
 
+/** Triggers that are read at once: a hundred thousand would be held three times over while they are compiled. */
+const pageMax = 2_000
+
 /** Past any block's time, and still a time that Postgres understands. */
 const endOfTime = Date.UTC(9999, 0)
 
@@ -74,12 +77,34 @@ export async function refreshTriggers(
   const cache = fresh ?? emptyCache()
   const ids =
     fresh && (await readTriggerChanges(tx, [chainId, fresh.revision])).map(({ trigger_id }) => trigger_id)
-  const rows = await readEnabledTriggers(tx, chainId, ids)
+  for (const id of ids ?? []) remove(cache, id)
+
+  const unusable: Unusable[] = []
+  for (let after: string | undefined; ; ) {
+    const rows = await readEnabledTriggers(tx, chainId, ids, { after, limit: pageMax })
+    unusable.push(...(await putAll(tx, chainId, cache, rows, at)))
+    after = rows.at(-1)?.id
+    if (rows.length < pageMax) break
+  }
+
+  // History older than every trigger is skipped rather than read; without triggers that is all of it.
+  let oldest = endOfTime
+  for (const { trigger } of cache.loaded.values()) oldest = Math.min(oldest, oldestOf(trigger))
+  cache.oldestOfInterest = new Date(oldest)
+  return { cache, unusable }
+}
+
+async function putAll(
+  tx: Transaction,
+  chainId: number,
+  cache: TriggerCache,
+  rows: readonly TriggerRow[],
+  at: MatcherPosition,
+): Promise<Unusable[]> {
+  const ids = rows.map(({ id }) => id)
   const progress = new Map(
     (await readProgress(tx, [chainId, ids])).map((row) => [row.trigger_id, row] as const),
   )
-  for (const id of ids ?? []) remove(cache, id)
-
   const unusable: Unusable[] = []
   const begun: ProgressRow[] = []
   for (const row of rows) {
@@ -94,12 +119,7 @@ export async function refreshTriggers(
     }
   }
   if (begun.length > 0) await writeProgress(tx, [chainId, begun])
-
-  // History older than every trigger is skipped rather than read; without triggers that is all of it.
-  let oldest = endOfTime
-  for (const { trigger } of cache.loaded.values()) oldest = Math.min(oldest, oldestOf(trigger))
-  cache.oldestOfInterest = new Date(oldest)
-  return { cache, unusable }
+  return unusable
 }
 
 /** The time before which nothing is of interest to a trigger, in ms. */

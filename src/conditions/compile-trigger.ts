@@ -139,13 +139,12 @@ function compileLimits({ cooldown, max_fires }: TriggerRow): CompiledLimit[] {
   return limits
 }
 
-function agentIdsOf(conditions: readonly Condition[]): string[] | undefined {
-  const lists = conditions
+function agentIdsOf(conditions: readonly Condition[]): readonly string[] | undefined {
+  const [first, ...rest] = conditions
     .filter(
       ({ condition_type, operator }) =>
         condition_type === 'agent_id_equals' && (operator === '=' || operator === 'in'),
     )
-    .map(({ value }) => new Set<string>(Array.isArray(value) ? value : [String(value)]))
-  const [first, ...rest] = lists
-  return first && [...first].filter((id) => rest.every((list) => list.has(id)))
+    .map(({ value }): readonly string[] => (Array.isArray(value) ? value : [String(value)]))
+  return rest.length === 0 ? first : first?.filter((id) => rest.every((list) => list.includes(id)))
 }

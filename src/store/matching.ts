@@ -91,12 +91,15 @@ export const readDueSlots = query<SlotRow & { state: State; wake_at: Date }>('ma
 export const writeSlots = query<never>('match/write-slots')
 
 /**
- * Parameters: an array of {@link NewMatch}, last block, last final block. Returns how many matches and deliveries were new, and how many
- * matches stand again.
+ * Parameters: an array of {@link NewMatch}, last block, last final block. Returns how many matches and deliveries were new, and the ids of
+ * those that were stored before, which are to be confirmed.
  */
-export const insertMatches = query<{ matches: number; deliveries: number; confirmed: number }>(
+export const insertMatches = query<{ matches: number; deliveries: number; confirmed: number[] }>(
   'match/insert-matches',
 )
+
+/** Parameters: ids of matches, last block, last final block. */
+export const confirmMatches = query<{ reinstated: number; told: number }>('match/confirm-matches')
 
 /** Parameters: chain id, block. Ends the matches in question up to that block. */
 export const settleMatches = query<{ retracted: number; cancelled: number; told: number }>(
@@ -109,7 +112,7 @@ export const releaseDeliveries = query<{ released: number }>('match/release-deli
 /** Parameters: chain id, revision. */
 export const readTriggerChanges = query<{ trigger_id: string }>('match/read-trigger-changes')
 
-/** Parameters: chain id, triggers (null: all). */
+/** Parameters: chain id, triggers. */
 export const readProgress = query<ProgressRow>('match/read-progress')
 
 /** Parameters: chain id. Where those are that do not go with their chain. */

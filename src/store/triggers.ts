@@ -63,13 +63,15 @@ const selectTriggerIds = query<{ id: string; page_key: string[] }>('manage/list-
  * The enabled triggers of a chain with their conditions in order: what a matcher compiles.
  *
  * @param ids Only these.
+ * @param page By id: those after it, and how many at most.
  */
 export function readEnabledTriggers(
   db: Queryable,
   chainId: number,
   ids?: readonly string[] | undefined,
+  page: { after?: string | undefined; limit?: number } = {},
 ): Promise<TriggerRow[]> {
-  return selectEnabledTriggers(db, [chainId, ids])
+  return selectEnabledTriggers(db, [chainId, ids, page.after, page.limit])
 }
 
 /** The id of the user with this name, who is made if there is none. */
