@@ -107,7 +107,8 @@ export function createFeeder(
       fed = final
     },
     finalize: async (all = false) => {
-      const final = all ? fed : finalAt(fed)
+      // A branch that the chain has left does not become final, however far behind Ponder is.
+      const final = all ? fed : finalAt(commonAncestor(fed, chain.head()))
       if (final.number <= finalized.number || final.number > fed.number) return
       finalized = final
       // At the head itself the two would be one, which means something else: the block before is enough there.
