@@ -224,9 +224,18 @@ async function changeSomething(scene: Scene): Promise<void> {
     : changeTrigger(random, trigger, other)
   live.set(id, changed)
   trace(`changed ${id}, ${what}: ${JSON.stringify(changed)}`)
+  const generationOf = () => db<{ generation: number }[]>`select generation from triggers where id = ${id}`
+  const [before] = await generationOf()
   await writeChangedTrigger(db, id, changed)
-  const [row] = await db<{ generation: number }[]>`select generation from triggers where id = ${id}`
-  if (what === 'limits' && row !== undefined) scene.inexact.set(id, row.generation)
+  const [after] = await generationOf()
+  const limitsOf = ({ cooldown, max_fires }: SimTrigger) => JSON.stringify([cooldown, max_fires])
+  if (
+    after !== undefined &&
+    after.generation === before?.generation &&
+    limitsOf(changed) !== limitsOf(trigger)
+  ) {
+    scene.inexact.set(id, after.generation)
+  }
 }
 
 /** The faults stop: the chains grow past everything that there ever was, and everything becomes final. */
