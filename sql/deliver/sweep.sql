@@ -4,7 +4,9 @@
 -- Enqueued ones whose job may be lost go back too (a job that comes late finds nothing to do).
 -- What waits for a destination that is gone fails, so that it can be found and retried; what has none any more is cancelled.
 with dead as (
-  select d.id, d.attempts - d.attempts_before < coalesce((a.config ->> 'max_attempts')::integer, 8) as goes_on
+  select d.id, d.attempts - d.attempts_before < coalesce((a.config ->> 'max_attempts')::integer, 8) as goes_on,
+    -- Its match was retracted while it was tried: it is not tried again, unless the match comes back.
+    d.kind = 'match' and exists (select from matches m where m.id = d.match_id and m.status = 'retracted') as is_gone
   from deliveries d
   left join trigger_actions a on a.id = d.action_id
   where d.state = 'running' and d.lease_until < now()
@@ -13,8 +15,9 @@ with dead as (
 lost as (
   update deliveries d
   set
-    state = case when dead.goes_on then 'pending' else 'unknown' end,
-    finished_at = case when dead.goes_on then null else now() end,
+    state = case when dead.is_gone then 'cancelled' when dead.goes_on then 'pending' else 'unknown' end,
+    finished_at = case when dead.goes_on and not dead.is_gone then null else now() end,
+    retracted = d.retracted or dead.is_gone,
     due_at = now(), lease_until = null,
     error_message = 'the worker ' || d.worker_id || ' ended during attempt ' || d.attempts
   from dead

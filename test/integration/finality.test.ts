@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Database, openDatabase } from '../../src/db.ts'
 import type { RegistryEvent } from '../../src/event.ts'
 import { applyMigrations } from '../../src/migrate.ts'
-import { finishDeliveries } from '../../src/store/delivering.ts'
+import { finishDeliveries, sweepDeliveries } from '../../src/store/delivering.ts'
 import { matchStep } from '../../worker/match-step.ts'
 import { sampleEvent } from '../support/events.ts'
 import { insertEvents, setEventStatus } from '../support/insert-events.ts'
@@ -197,6 +197,23 @@ describe('an event that leaves the chain', () => {
     const [running] = await db<{ id: string }[]>`select id from deliveries`
     const outcome = { number: 0, id: running?.id, attempts: 1, state: 'pending', due_in_ms: 0, error: 'no' }
     await finishDeliveries(db, ['w', [outcome]])
+    expect(await db`select state, retracted from deliveries`).toEqual([
+      { state: 'cancelled', retracted: true },
+    ])
+    await comeBack(feedback(5))
+    expect(await db`select state, retracted from deliveries`).toEqual([
+      { state: 'pending', retracted: false },
+    ])
+  })
+
+  it('while its worker died on it: it is not tried again either, unless it comes back', async () => {
+    await triggerWith({})
+    await arrive([feedback(5)], 5)
+    await db`
+      update deliveries set state = 'running', attempts = 1, worker_id = 'w', started_at = now(), lease_until = now() - interval '1 s'
+    `
+    await leave(feedback(5))
+    await sweepDeliveries(db, [60_000])
     expect(await db`select state, retracted from deliveries`).toEqual([
       { state: 'cancelled', retracted: true },
     ])
