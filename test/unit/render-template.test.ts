@@ -33,7 +33,7 @@ test('without a template the body is the default payload, the same for every att
     delivery_id: 'delivery-1',
     trigger: { id: 'trigger-1', name: 'Low scores', version: 3 },
     event: first.event,
-    match: { evidence: [{ position: 0, field: 'score', seen: '12.5' }] },
+    match: { kind: 'event', evidence: [{ position: 0, field: 'score', seen: '12.5' }] },
   })
   const later = { ...first, delivery: { ...first.delivery, attempt: 7 } }
   expect(renderBody(undefined, later)).toBe(renderBody(undefined, first))
@@ -115,7 +115,7 @@ describe('a name that is not there is an error that says what is', () => {
 
   test('with the path of the string in a JSON template', () => {
     expect(failureOf({ a: [{ b: '{{ delivery.x }}' }] })).toBe(
-      'body_template.a[0].b: delivery.x is not there. delivery has id, attempt, kind',
+      'body_template.a[0].b: delivery.x is not there. delivery has id, attempt, kind, original_id',
     )
   })
 
