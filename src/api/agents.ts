@@ -15,7 +15,8 @@ const query = listQuery(
     owner: z
       .string({ error: `${addressExpected}, once` })
       .regex(/^0x[\da-f]{40}$/i, { error: addressExpected })
-      .transform((value) => value.toLowerCase()),
+      .transform((value) => value.toLowerCase())
+      .openapi({ type: 'string', description: 'The address that owns them now' }),
     chain_id: filter.chainId,
   },
   z.tuple([keyPart.number, z.string().regex(/^\d{1,78}$/)]),
@@ -32,6 +33,11 @@ const blockQuery = z.strictObject(
   },
   { error: 'unknown; known are block' },
 )
+
+const placeParameters = z.object({
+  chain: z.string().openapi({ description: 'The chain id', example: '8453' }),
+  agent: z.string().openapi({ description: 'The agent id', example: '42' }),
+})
 
 const seen = z.object({ block_number: z.int(), block_time: z.iso.datetime() })
 const agentSchema = z.object({
@@ -115,7 +121,7 @@ export function addAgents(app: ApiApp, { db }: ApiContext): void {
       method: 'get',
       path: '/v1/agents/{chain}/{agent}',
       summary: 'Read what the canonical events say of an agent, at any block',
-      request: { params: z.object({ chain: z.string(), agent: z.string() }), query: blockQuery },
+      request: { params: placeParameters, query: blockQuery },
       responses: { 200: resourceResponse('Agent', 'The agent'), ...problemResponses },
     }),
     async (c) => {

@@ -1,4 +1,4 @@
-import { OpenAPIHono, z } from '@hono/zod-openapi'
+import { OpenAPIHono } from '@hono/zod-openapi'
 import { bodyLimit } from 'hono/body-limit'
 import { type AccessTokens, createAccessTokens } from '../accounts/access-tokens.ts'
 import type { RpcUrls } from '../accounts/wallets.ts'
@@ -17,6 +17,7 @@ import { addChains } from './chains.ts'
 import { addDecisions } from './decisions.ts'
 import { addDeliveries } from './deliveries.ts'
 import { addDestinations } from './destinations.ts'
+import { addDocument } from './document.ts'
 import { addEvents } from './events.ts'
 import { addHealth } from './health.ts'
 import { addKeys } from './keys.ts'
@@ -129,25 +130,7 @@ export function createApp(options: Omit<ApiContext, Optional> & Partial<Pick<Api
   addMe(app, context)
   addKeys(app)
 
-  app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
-  app.openAPIRegistry.register(
-    'Problem',
-    z.object({
-      type: z.string(),
-      title: z.string(),
-      status: z.int(),
-      detail: z.string(),
-      errors: z.array(z.object({ path: z.string(), message: z.string() })),
-    }),
-  )
-  app.doc31('/openapi.json', {
-    openapi: '3.1.0',
-    info: {
-      title: 'Tocsin',
-      version: '1',
-      description: 'Triggers on the events of ERC-8004 registries, and what they did.',
-    },
-  })
+  addDocument(app)
   return app
 }
 

@@ -16,7 +16,7 @@ import {
 import { continueSession, endSessions, type GivenToken, startSession } from '../store/sessions.ts'
 import type { ApiApp, ApiContext } from './app.ts'
 import type { ApiEnv, Caller } from './caller.ts'
-import { anybody, needs, problemResponses, resourceResponse } from './describe.ts'
+import { anybody, needs, problemResponses, problems, resourceResponse } from './describe.ts'
 import { readJsonBody } from './json-body.ts'
 import { invalid, ProblemError, toProblems } from './problem.ts'
 
@@ -62,9 +62,10 @@ export function addAuth(app: ApiApp, context: ApiContext): void {
       security: anybody,
       method: 'post',
       path: '/v1/auth/register',
+      operationId: 'register',
       summary: 'Make an account, and sign in',
       request: { body: jsonBody('Registration') },
-      responses: { 201: resourceResponse('Tokens', 'Signed in'), ...problemResponses },
+      responses: { 201: resourceResponse('Tokens', 'Signed in'), ...problems(403, 409), ...problemResponses },
     }),
     async (c) => {
       if (registration === 'closed') throw closed()
@@ -86,9 +87,10 @@ export function addAuth(app: ApiApp, context: ApiContext): void {
       security: anybody,
       method: 'post',
       path: '/v1/auth/login',
+      operationId: 'login',
       summary: 'Sign in with a password',
       request: { body: jsonBody('Login') },
-      responses: { 200: resourceResponse('Tokens', 'Signed in'), ...problemResponses },
+      responses: { 200: resourceResponse('Tokens', 'Signed in'), ...problems(401), ...problemResponses },
     }),
     async (c) => {
       const given = await parse(c, loginSchema)
@@ -109,9 +111,14 @@ export function addAuth(app: ApiApp, context: ApiContext): void {
       security: anybody,
       method: 'post',
       path: '/v1/auth/refresh',
+      operationId: 'refresh',
       summary: 'Exchange a refresh token for the next one, and a new access token',
       request: { body: jsonBody('RefreshRequest') },
-      responses: { 200: resourceResponse('Tokens', 'Still signed in'), ...problemResponses },
+      responses: {
+        200: resourceResponse('Tokens', 'Still signed in'),
+        ...problems(401),
+        ...problemResponses,
+      },
     }),
     async (c) => {
       const { refresh_token: token } = await parse(c, refreshSchema)
@@ -135,8 +142,9 @@ export function addAuth(app: ApiApp, context: ApiContext): void {
       security: needs('account'),
       method: 'post',
       path: '/v1/auth/logout',
+      operationId: 'logout',
       summary: 'End the session of this access token',
-      responses: { 204: { description: 'It is ended' }, ...problemResponses },
+      responses: { 204: { description: 'It is ended' }, ...problems(409), ...problemResponses },
     }),
     async (c) => {
       const { userId, sessionId } = sessionOf(c.var.caller)
@@ -151,9 +159,10 @@ export function addAuth(app: ApiApp, context: ApiContext): void {
       security: needs('account'),
       method: 'post',
       path: '/v1/auth/change-password',
+      operationId: 'changePassword',
       summary: 'Change the password, and end all other sessions',
       request: { body: jsonBody('PasswordChange') },
-      responses: { 204: { description: 'It is changed' }, ...problemResponses },
+      responses: { 204: { description: 'It is changed' }, ...problems(409), ...problemResponses },
     }),
     async (c) => {
       const { userId, sessionId } = sessionOf(c.var.caller)

@@ -8,7 +8,7 @@ import type { Log } from '../log.ts'
 import { readTrigger } from '../store/triggers.ts'
 import { parseTriggerDocument } from '../trigger-document.ts'
 import type { ApiApp, ApiContext } from './app.ts'
-import { needs, problemResponses, resourceResponse } from './describe.ts'
+import { needs, problemResponses, problems, resourceResponse } from './describe.ts'
 import { readJsonBody } from './json-body.ts'
 import { filter, isStorable } from './list.ts'
 import { invalid, ProblemError, toProblems } from './problem.ts'
@@ -146,6 +146,7 @@ export function addBacktest(app: ApiApp, { db, log, chains }: ApiContext): void 
       security: needs('triggers:read', 'events:read'),
       method: 'post',
       path: '/v1/triggers/backtest',
+      operationId: 'backtest',
       summary: 'Run a trigger over history, and send nothing',
       description: `With Accept: ${lines} the answer is lines: {"progress": …} while it runs, and {"result": …} or {"error": "…"} at the end.`,
       request: {
@@ -162,6 +163,7 @@ export function addBacktest(app: ApiApp, { db, log, chains }: ApiContext): void 
             [lines]: { schema: { type: 'string' } },
           },
         },
+        ...problems(422),
         ...problemResponses,
       },
     }),

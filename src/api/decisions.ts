@@ -4,7 +4,7 @@ import { explainDecision } from '../explain-decision.ts'
 import { listUndecided } from '../store/decisions.ts'
 import { readTrigger } from '../store/triggers.ts'
 import type { ApiApp, ApiContext } from './app.ts'
-import { needs, type pageResponse, problemResponses } from './describe.ts'
+import { needs, type pageResponse, problemResponses, problems } from './describe.ts'
 import { filter, isStorable, keyPart, listQuery, sendPage } from './list.ts'
 import { notFound, ProblemError } from './problem.ts'
 import { createTurns } from './turns.ts'
@@ -115,6 +115,7 @@ export function addDecisions(app: ApiApp, { db }: ApiContext): void {
       request: { params: z.object({ id: z.string() }), query },
       responses: {
         200: answer,
+        ...problems(422),
         ...problemResponses,
       },
     }),

@@ -14,26 +14,34 @@ import {
   readDelivery,
 } from '../store/deliveries-read.ts'
 import type { ApiApp } from './app.ts'
-import { needs, pageResponse, problemResponses, resourceResponse } from './describe.ts'
+import { needs, pageResponse, problemResponses, problems, resourceResponse } from './describe.ts'
 import { readJsonBody } from './json-body.ts'
 import { filter, keyPart, listQuery, sendPage } from './list.ts'
 import { invalid, notFound, ProblemError, toProblems } from './problem.ts'
+import { resultSchema } from './results.ts'
 
 const narrowing = {
-  trigger_id: filter.id,
+  trigger_id: filter.id.openapi({ description: 'Of this trigger' }),
   destination: filter.destination,
   since: filter.time.openapi({ description: 'Ended since then or, while it has not ended, made since then' }),
 }
 
 const query = listQuery(
-  { state: filter.oneOf(deliveryStates), kind: filter.oneOf(deliveryKinds), ...narrowing },
+  {
+    state: filter.oneOf(deliveryStates).openapi({ description: 'In this state' }),
+    kind: filter.oneOf(deliveryKinds).openapi({ description: 'Of this kind' }),
+    ...narrowing,
+  },
   z.tuple([keyPart.time, keyPart.uuid]),
 )
 
 /** At least one filter, so that an empty object, easily sent by mistake, does not retry everything. */
 const bulkSchema = z
   .strictObject(
-    { state: filter.oneOf(deadStates), ...narrowing },
+    {
+      state: filter.oneOf(deadStates).openapi({ description: 'In this state; in any of them unless given' }),
+      ...narrowing,
+    },
     {
       error: (issue) =>
         issue.code === 'unrecognized_keys'
@@ -85,16 +93,12 @@ export function addDeliveries(app: ApiApp): void {
   app.openAPIRegistry.register('Delivery', deliverySchema)
   app.openAPIRegistry.register('DeadLetterFilter', bulkSchema)
   app.openAPIRegistry.register('Retried', z.object({ retried: z.int() }))
-  app.openAPIRegistry.registerComponent('schemas', 'DeliveryWithResults', {
-    allOf: [
-      { $ref: '#/components/schemas/Delivery' },
-      {
-        type: 'object',
-        required: ['results'],
-        properties: { results: { type: 'array', items: { $ref: '#/components/schemas/Result' } } },
-      },
-    ],
-  })
+  app.openAPIRegistry.register(
+    'DeliveryWithResults',
+    deliverySchema.extend({
+      results: z.array(resultSchema).openapi({ description: 'Every attempt at it, the oldest first' }),
+    }),
+  )
 
   app.openapi(
     createRoute({
@@ -172,7 +176,11 @@ export function addDeliveries(app: ApiApp): void {
         path: `/v1/deliveries/{id}/${verb}`,
         summary,
         request: { params: z.object({ id: z.string() }) },
-        responses: { 200: resourceResponse('Delivery', 'The delivery as it is now'), ...problemResponses },
+        responses: {
+          200: resourceResponse('Delivery', 'The delivery as it is now'),
+          ...problems(409),
+          ...problemResponses,
+        },
       }),
       async (c) => {
         const { id } = c.req.valid('param')

@@ -12,7 +12,7 @@ import {
 } from '../store/destinations.ts'
 import { rotateSigningSecret } from '../store/signing-secrets.ts'
 import type { ApiApp, ApiContext } from './app.ts'
-import { needs, pageResponse, problemResponses, resourceResponse } from './describe.ts'
+import { needs, pageResponse, problemResponses, problems, resourceResponse } from './describe.ts'
 import { readJsonBody } from './json-body.ts'
 import { filter, keyPart, listQuery, sendPage } from './list.ts'
 import { invalid, notFound, ProblemError, toProblems } from './problem.ts'
@@ -24,9 +24,9 @@ const params = z.object({ id: z.string() })
 
 const query = listQuery(
   {
-    action_type: filter.oneOf(actionTypes),
-    breaker: filter.oneOf(breakerStates),
-    disabled: filter.oneOf(['true', 'false']),
+    action_type: filter.oneOf(actionTypes).openapi({ description: 'Of actions of this type' }),
+    breaker: filter.oneOf(breakerStates).openapi({ description: 'Whose breaker is in this state' }),
+    disabled: filter.oneOf(['true', 'false']).openapi({ description: 'Whether nothing is sent to it' }),
   },
   z.tuple([keyPart.number]),
 )
@@ -176,6 +176,7 @@ export function addDestinations(app: ApiApp, { secrets }: ApiContext): void {
       request: { params, body: jsonBody('SecretRotation', false) },
       responses: {
         200: resourceResponse('RotatedSecret', 'The new secret, which is shown this once'),
+        ...problems(409),
         ...problemResponses,
       },
     }),

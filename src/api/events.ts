@@ -33,11 +33,13 @@ const block = text(/^\d{1,15}$/, 'expected the number of a block')
 const query = listQuery(
   {
     chain_id: filter.chainId,
-    registry: filter.oneOf(registries),
-    event_type: filter.oneOf(types),
-    agent_id: text(/^\d{1,78}$/, 'expected a whole number from 0').optional(),
-    client_address: address,
-    validator_address: address,
+    registry: filter.oneOf(registries).openapi({ description: 'Of this registry' }),
+    event_type: filter.oneOf(types).openapi({ description: 'Of this type' }),
+    agent_id: text(/^\d{1,78}$/, 'expected a whole number from 0')
+      .optional()
+      .openapi({ description: 'Of this agent', example: '42' }),
+    client_address: address.openapi({ description: 'Of this client' }),
+    validator_address: address.openapi({ description: 'Of this validator' }),
     tag: tag.openapi({ description: 'The first tag of a feedback, or the tag of a validation response' }),
     tag2: tag.openapi({ description: 'The second tag of a feedback' }),
     score_min: decimal.openapi({ description: 'Feedback with this score or a higher one' }),

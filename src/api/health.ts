@@ -3,7 +3,7 @@ import { describeError } from '../errors.ts'
 import { describeMissingMigrations } from '../migrate.ts'
 import { within } from '../within.ts'
 import type { ApiApp, ApiContext } from './app.ts'
-import { anybody, problemResponses, resourceResponse } from './describe.ts'
+import { anybody, problemResponses, problems, resourceResponse } from './describe.ts'
 import { ProblemError } from './problem.ts'
 
 /** A database that takes longer to say yes is not one to send requests to. */
@@ -18,6 +18,7 @@ export function addHealth(app: ApiApp, { db, log }: ApiContext): void {
       security: anybody,
       method: 'get',
       path: '/healthz',
+      operationId: 'readHealth',
       summary: 'Whether the process lives',
       responses: { 200: resourceResponse('Health', 'It does') },
     }),
@@ -30,8 +31,9 @@ export function addHealth(app: ApiApp, { db, log }: ApiContext): void {
       security: anybody,
       method: 'get',
       path: '/readyz',
+      operationId: 'readReadiness',
       summary: 'Whether requests can be answered: the database is there and has every migration',
-      responses: { 200: resourceResponse('Health', 'They can'), ...problemResponses },
+      responses: { 200: resourceResponse('Health', 'They can'), ...problems(503), ...problemResponses },
     }),
     async (c) => {
       const missing = await within(patienceMs, describeMissingMigrations(db)).catch((error) => {

@@ -5,7 +5,7 @@ import { keyScopes, type Scope } from '../scopes.ts'
 import { createKey, listKeys, readKey, revokeKey, rotateKey } from '../store/api-keys.ts'
 import type { ApiApp } from './app.ts'
 import { jsonBody, parse } from './auth.ts'
-import { needs, pageResponse, problemResponses, resourceResponse } from './describe.ts'
+import { needs, pageResponse, problemResponses, problems, resourceResponse } from './describe.ts'
 import { keyPart, listQuery, sendPage } from './list.ts'
 import { invalid, notFound, ProblemError } from './problem.ts'
 
@@ -75,7 +75,7 @@ export function addKeys(app: ApiApp): void {
       path,
       summary: 'Make an API key. It is shown this once',
       request: { body: jsonBody('NewKey') },
-      responses: { 201: resourceResponse('CreatedKey', 'The key'), ...problemResponses },
+      responses: { 201: resourceResponse('CreatedKey', 'The key'), ...problems(409), ...problemResponses },
     }),
     async (c) => {
       const { name, scopes, expires_at } = await parse(c, newKeySchema)

@@ -13,7 +13,9 @@ export const keyPart = {
 
 /** Values that lists can be narrowed to. */
 export const filter = {
-  chainId: number('expected a chain id', 0, Number.MAX_SAFE_INTEGER).optional(),
+  chainId: number('expected a chain id', 0, Number.MAX_SAFE_INTEGER)
+    .optional()
+    .openapi({ description: 'Of this chain', example: 8453 }),
   id: z
     .string({ error: 'expected an id, once' })
     .max(200, { error: 'expected an id of at most 200 characters' })
@@ -37,7 +39,8 @@ export function listQuery<Shape extends z.ZodRawShape, Key extends z.ZodType<rea
   const all = {
     ...shape,
     limit: number('expected a whole number from 1 to 500', 1, 500).default(50).openapi({
-      description: 'How many rows at most',
+      description: 'How many at most',
+      default: 50,
     }),
     cursor: z
       .string({ error: 'expected the next_cursor of the page before, once' })

@@ -4,7 +4,10 @@ import type { ApiApp } from './app.ts'
 import { needs, pageResponse, problemResponses } from './describe.ts'
 import { filter, keyPart, listQuery, sendPage } from './list.ts'
 
-const query = listQuery({ trigger_id: filter.id }, z.tuple([keyPart.number]))
+const query = listQuery(
+  { trigger_id: filter.id.openapi({ description: 'Of this trigger' }) },
+  z.tuple([keyPart.number]),
+)
 
 const matchSchema = z.object({
   id: z.int(),

@@ -4,7 +4,7 @@ import { scopes } from '../scopes.ts'
 import { deleteAccount, readAccount } from '../store/accounts.ts'
 import type { ApiApp, ApiContext } from './app.ts'
 import { confirm, jsonBody, parse, sessionOf } from './auth.ts'
-import { needs, problemResponses, resourceResponse } from './describe.ts'
+import { needs, problemResponses, problems, resourceResponse } from './describe.ts'
 import { notFound } from './problem.ts'
 
 const meSchema = z.object({
@@ -35,6 +35,7 @@ export function addMe(app: ApiApp, context: ApiContext): void {
       security: needs(),
       method: 'get',
       path: '/v1/me',
+      operationId: 'readMe',
       summary: 'Whose this credential is, and what it may do',
       responses: { 200: resourceResponse('Me', 'You'), ...problemResponses },
     }),
@@ -54,9 +55,10 @@ export function addMe(app: ApiApp, context: ApiContext): void {
       security: needs('account'),
       method: 'delete',
       path: '/v1/me',
+      operationId: 'deleteMe',
       summary: 'Delete your account, with triggers, deliveries, keys and everything else of yours',
       request: { body: jsonBody('AccountDeletion') },
-      responses: { 204: { description: 'It is gone' }, ...problemResponses },
+      responses: { 204: { description: 'It is gone' }, ...problems(409), ...problemResponses },
     }),
     async (c) => {
       const { userId } = sessionOf(c.var.caller)

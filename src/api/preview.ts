@@ -13,7 +13,7 @@ import { findTestEvent } from '../test-event.ts'
 import { type ActionDocument, parseTriggerDocument } from '../trigger-document.ts'
 import type { ApiApp, ApiContext } from './app.ts'
 import type { ApiEnv } from './caller.ts'
-import { needs, problemResponses, resourceResponse } from './describe.ts'
+import { needs, problemResponses, problems, resourceResponse } from './describe.ts'
 import { readJsonBody } from './json-body.ts'
 import { filter } from './list.ts'
 import { invalid, ProblemError, toProblems } from './problem.ts'
@@ -90,6 +90,7 @@ export function addPreview(app: ApiApp, context: ApiContext): void {
       security: needs('triggers:write'),
       method: 'post',
       path: '/v1/templates/preview',
+      operationId: 'previewTemplate',
       summary: 'Show what an action or a template makes of a stored event or a sample; nothing is sent',
       request: {
         body: {
@@ -97,7 +98,11 @@ export function addPreview(app: ApiApp, context: ApiContext): void {
           content: { 'application/json': { schema: { $ref: '#/components/schemas/PreviewRequest' } } },
         },
       },
-      responses: { 200: resourceResponse('Preview', 'What would be sent'), ...problemResponses },
+      responses: {
+        200: resourceResponse('Preview', 'What would be sent'),
+        ...problems(422),
+        ...problemResponses,
+      },
     }),
     async (c) => {
       const parsed = bodySchema.safeParse(await readJsonBody(c))

@@ -5,11 +5,15 @@ import { needs, pageResponse, problemResponses } from './describe.ts'
 import { filter, keyPart, listQuery, sendPage } from './list.ts'
 
 const query = listQuery(
-  { delivery_id: filter.uuid, trigger_id: filter.id, status: filter.oneOf(resultStatuses) },
+  {
+    delivery_id: filter.uuid.openapi({ description: 'At this delivery' }),
+    trigger_id: filter.id.openapi({ description: 'Of this trigger' }),
+    status: filter.oneOf(resultStatuses).openapi({ description: 'That ended like this' }),
+  },
   z.tuple([keyPart.time, keyPart.text]),
 )
 
-const resultSchema = z.object({
+export const resultSchema = z.object({
   id: z.string(),
   delivery_id: z.guid(),
   job_id: z.string(),

@@ -57,6 +57,7 @@ export function addStats(app: ApiApp, { db }: ApiContext): void {
       security: needs('events:read'),
       method: 'get',
       path: '/v1/stats',
+      operationId: 'readStats',
       summary: 'Count events and attempts by hour',
       request: { query },
       responses: {

@@ -10,7 +10,7 @@ import {
 } from '../store/telegram-chats.ts'
 import { hashLinkCode, linkCodeMs, makeLinkCode } from '../telegram-link-code.ts'
 import type { ApiApp } from './app.ts'
-import { needs, pageResponse, problemResponses, resourceResponse } from './describe.ts'
+import { needs, pageResponse, problemResponses, problems, resourceResponse } from './describe.ts'
 import { readJsonBody } from './json-body.ts'
 import { keyPart, listQuery, sendPage } from './list.ts'
 import { invalid, notFound, ProblemError, toProblems } from './problem.ts'
@@ -63,7 +63,11 @@ export function addTelegram(app: ApiApp): void {
       method: 'post',
       path: '/v1/telegram/link-codes',
       summary: 'Make a code that links one chat to you, within 15 minutes',
-      responses: { 201: resourceResponse('TelegramLinkCode', 'The code, shown once'), ...problemResponses },
+      responses: {
+        201: resourceResponse('TelegramLinkCode', 'The code, shown once'),
+        ...problems(409),
+        ...problemResponses,
+      },
     }),
     async (c) => {
       const [bot] = await readBot(c.var.db)

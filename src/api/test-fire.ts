@@ -3,7 +3,7 @@ import type { Context } from 'hono'
 import { eventTypes, registries } from '../event.ts'
 import { fireTest } from '../fire-test.ts'
 import type { ApiApp } from './app.ts'
-import { needs, problemResponses, resourceResponse } from './describe.ts'
+import { needs, problemResponses, problems, resourceResponse } from './describe.ts'
 import { readJsonBody } from './json-body.ts'
 import { filter, isStorable } from './list.ts'
 import { invalid, notFound, ProblemError, toProblems } from './problem.ts'
@@ -86,7 +86,7 @@ export function addTestFire(app: ApiApp): void {
           content: { 'application/json': { schema: { $ref: '#/components/schemas/TestRequest' } } },
         },
       },
-      responses: { 200: done, 202: made, ...problemResponses },
+      responses: { 200: done, 202: made, ...problems(422), ...problemResponses },
     }),
     async (c) => {
       const { id } = c.req.valid('param')

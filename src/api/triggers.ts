@@ -9,7 +9,11 @@ import { filter, isStorable, keyPart, listQuery, sendPage } from './list.ts'
 import { invalid, notFound } from './problem.ts'
 
 const query = listQuery(
-  { chain_id: filter.chainId, registry: filter.oneOf(registries), enabled: filter.oneOf(['true', 'false']) },
+  {
+    chain_id: filter.chainId,
+    registry: filter.oneOf(registries).openapi({ description: 'Of this registry' }),
+    enabled: filter.oneOf(['true', 'false']).openapi({ description: 'Whether they are switched on' }),
+  },
   z.tuple([keyPart.time, keyPart.text]),
 )
 

@@ -20,7 +20,7 @@ import {
 import { startSession } from '../store/sessions.ts'
 import type { ApiApp, ApiContext } from './app.ts'
 import { closed, jsonBody, parse, sendTokens, sessionOf } from './auth.ts'
-import { anybody, needs, problemResponses, resourceResponse } from './describe.ts'
+import { anybody, needs, problemResponses, problems, resourceResponse } from './describe.ts'
 import { invalid, notFound, ProblemError } from './problem.ts'
 
 const proofSchema = strict({
@@ -53,8 +53,13 @@ export function addWallets(app: ApiApp, context: ApiContext): void {
       security: anybody,
       method: 'post',
       path: '/v1/auth/wallet/nonce',
+      operationId: 'createWalletNonce',
       summary: 'Ask for a nonce for a message that a wallet signs. It is good once, for ten minutes',
-      responses: { 201: resourceResponse('WalletNonce', 'What the message needs'), ...problemResponses },
+      responses: {
+        201: resourceResponse('WalletNonce', 'What the message needs'),
+        ...problems(409),
+        ...problemResponses,
+      },
     }),
     async (c) => {
       const origin = originOf(context)
@@ -76,9 +81,14 @@ export function addWallets(app: ApiApp, context: ApiContext): void {
       security: anybody,
       method: 'post',
       path: '/v1/auth/wallet/login',
+      operationId: 'loginWithWallet',
       summary: 'Sign in with a wallet. The first time this makes an account',
       request: { body: jsonBody('WalletProof') },
-      responses: { 200: resourceResponse('Tokens', 'Signed in'), ...problemResponses },
+      responses: {
+        200: resourceResponse('Tokens', 'Signed in'),
+        ...problems(401, 403, 409),
+        ...problemResponses,
+      },
     }),
     async (c) => {
       const address = await checkProof(context, await parse(c, proofSchema))
@@ -107,9 +117,14 @@ export function addWallets(app: ApiApp, context: ApiContext): void {
       security: needs('account'),
       method: 'post',
       path: '/v1/me/wallets',
+      operationId: 'linkWallet',
       summary: 'Link a wallet to your account, to sign in with it',
       request: { body: jsonBody('WalletProof') },
-      responses: { 201: resourceResponse('Wallet', 'It is linked'), ...problemResponses },
+      responses: {
+        201: resourceResponse('Wallet', 'It is linked'),
+        ...problems(401, 409),
+        ...problemResponses,
+      },
     }),
     async (c) => {
       const { userId } = sessionOf(c.var.caller)
@@ -127,9 +142,10 @@ export function addWallets(app: ApiApp, context: ApiContext): void {
       security: needs('account'),
       method: 'delete',
       path: '/v1/me/wallets/{address}',
+      operationId: 'unlinkWallet',
       summary: 'Unlink a wallet, unless it is the only way to sign in',
       request: { params: z.object({ address: z.string() }) },
-      responses: { 204: { description: 'It is not linked any more' }, ...problemResponses },
+      responses: { 204: { description: 'It is not linked any more' }, ...problems(409), ...problemResponses },
     }),
     async (c) => {
       const { userId } = sessionOf(c.var.caller)
