@@ -22,6 +22,7 @@ import { addEvents } from './events.ts'
 import { addHealth } from './health.ts'
 import { addKeys } from './keys.ts'
 import { addMatches } from './matches.ts'
+import { addMcp } from './mcp.ts'
 import { addMcpTokens } from './mcp-tokens.ts'
 import { addMe } from './me.ts'
 import { addMetrics } from './metrics.ts'
@@ -129,6 +130,7 @@ export function createApp(options: Omit<ApiContext, Optional> & Partial<Pick<Api
   addWallets(app, context)
   addMe(app, context)
   addKeys(app)
+  addMcp(app, context)
 
   addDocument(app)
   return app

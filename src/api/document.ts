@@ -25,6 +25,7 @@ const tags: Record<string, { one: string; description: string }> = {
   telegram: { one: 'chat', description: 'Chats that receive messages: docs/telegram.md' },
   'mcp-tokens': { one: 'token', description: "Credentials for agents' MCP servers: docs/mcp.md" },
   stream: { one: 'stream', description: 'What happens, as it happens: docs/stream.md' },
+  mcp: { one: 'message', description: 'The API as tools for agents: docs/mcp-server.md' },
   chains: { one: 'chain', description: 'How far each chain has been read' },
   accounts: { one: 'account', description: 'Signing in, and your own account: docs/accounts.md' },
   keys: { one: 'key', description: 'Credentials for programs: docs/accounts.md' },
