@@ -9,6 +9,7 @@ import {
   cleanupEventFiles,
   ensurePartitions,
   foldEventCounts,
+  forgetIdempotencyKeys,
   forgetOldState,
   refreshActionMetrics,
   takeTurn,
@@ -129,6 +130,14 @@ function listTasks({ eventDays, resultDays }: Retention): Task[] {
       run: async (tx) => {
         const [forgotten] = await forgetOldState(tx, [resultsMax, resultDays])
         return { done: forgotten?.deleted ?? 0, more: forgotten?.more === true }
+      },
+    },
+    {
+      counts: 'idempotency_keys_forgotten',
+      everyMs: 60 * minuteMs,
+      run: async (tx) => {
+        const deleted = (await forgetIdempotencyKeys(tx, [resultsMax]))[0]?.deleted ?? 0
+        return { done: deleted, more: deleted === resultsMax }
       },
     },
     {

@@ -1,6 +1,6 @@
 -- Trigger $1 of user $2 (null: of any) with its actions, held against other writers. Rows that refer to it can still be made meanwhile.
 select
-  t.id, t.user_id,
+  t.id, t.user_id, t.version, t.paused_at,
   coalesce(
     (
       select jsonb_agg(

@@ -20,6 +20,7 @@ import { addDestinations } from './destinations.ts'
 import { addDocument } from './document.ts'
 import { addEvents } from './events.ts'
 import { addHealth } from './health.ts'
+import { idempotency } from './idempotency.ts'
 import { addKeys } from './keys.ts'
 import { addMatches } from './matches.ts'
 import { addMcp } from './mcp.ts'
@@ -28,11 +29,15 @@ import { addMe } from './me.ts'
 import { addMetrics } from './metrics.ts'
 import { addPreview } from './preview.ts'
 import { invalid, ProblemError, toProblems, toResponse } from './problem.ts'
+import { addProblems } from './problems.ts'
 import { addResults } from './results.ts'
 import { addStats } from './stats.ts'
+import { addStream, type StreamLimits } from './stream.ts'
 import { addTelegram } from './telegram.ts'
 import { addTestFire } from './test-fire.ts'
+import { addTriggerParts } from './trigger-parts.ts'
 import { addTriggerState } from './trigger-state.ts'
+import { addTriggerSwitches } from './trigger-switches.ts'
 import { addTriggers } from './triggers.ts'
 import { addWallets } from './wallets.ts'
 
@@ -62,9 +67,11 @@ export type ApiContext = {
   rpcUrls: RpcUrls
   /** The chains that triggers can be for. */
   chains: readonly { id: number }[]
+  /** How many triggers a user may have; 0: any number. */
+  triggersMax: number
 }
 
-type Optional = 'chains' | 'registration' | 'rpcUrls' | 'accessTokens'
+type Optional = 'chains' | 'registration' | 'rpcUrls' | 'accessTokens' | 'triggersMax'
 
 /**
  * The REST API. Opens no port: ask it with `app.request()`, or serve it.
@@ -76,6 +83,7 @@ export function createApp(options: Omit<ApiContext, Optional> & Partial<Pick<Api
     chains: knownChains,
     registration: 'open',
     rpcUrls: new Map(),
+    triggersMax: 1000,
     accessTokens: createAccessTokens(options.db, options.secrets),
     ...options,
   }
@@ -97,7 +105,8 @@ export function createApp(options: Omit<ApiContext, Optional> & Partial<Pick<Api
           })
     return toResponse(problem, context.log)
   })
-  app.use(authorize(app, context.db, createAuthenticator(context)))
+  const authenticate = createAuthenticator(context)
+  app.use(authorize(app, context.db, authenticate))
   app.use(
     bodyLimit({
       maxSize: bodyBytesMax,
@@ -106,10 +115,14 @@ export function createApp(options: Omit<ApiContext, Optional> & Partial<Pick<Api
       },
     }),
   )
+  app.use(idempotency(app, context))
 
+  addProblems(app)
   addHealth(app, context)
   addMetrics(app, context)
   addTriggers(app, context)
+  addTriggerParts(app, context)
+  addTriggerSwitches(app, context)
   addBacktest(app, context)
   addDecisions(app, context)
   addTriggerState(app)
@@ -131,6 +144,7 @@ export function createApp(options: Omit<ApiContext, Optional> & Partial<Pick<Api
   addMe(app, context)
   addKeys(app)
   addMcp(app, context)
+  addStream(app, context, authenticate)
 
   addDocument(app)
   return app

@@ -15,6 +15,7 @@ import {
 } from '../store/deliveries-read.ts'
 import type { ApiApp } from './app.ts'
 import { needs, pageResponse, problemResponses, problems, resourceResponse } from './describe.ts'
+import { withIdempotencyKey } from './idempotency.ts'
 import { readJsonBody } from './json-body.ts'
 import { filter, keyPart, listQuery, sendPage } from './list.ts'
 import { invalid, notFound, ProblemError, toProblems } from './problem.ts'
@@ -141,6 +142,7 @@ export function addDeliveries(app: ApiApp): void {
     createRoute({
       tags: ['deliveries'],
       security: needs('deliveries:write'),
+      ...withIdempotencyKey,
       method: 'post',
       path: '/v1/deliveries/retry',
       summary: 'Retry all failed and unknown deliveries that fit at least one filter',
@@ -172,6 +174,7 @@ export function addDeliveries(app: ApiApp): void {
       createRoute({
         tags: ['deliveries'],
         security: needs('deliveries:write'),
+        ...(verb === 'retry' ? withIdempotencyKey : {}),
         method: 'post',
         path: `/v1/deliveries/{id}/${verb}`,
         summary,

@@ -5,6 +5,8 @@ import { parsePauseMs } from '../parse-pause.ts'
 import {
   actionTypes,
   breakerStates,
+  changeDestination,
+  type DestinationRow,
   limitDestination,
   listDestinations,
   readDestination,
@@ -12,7 +14,10 @@ import {
 } from '../store/destinations.ts'
 import { rotateSigningSecret } from '../store/signing-secrets.ts'
 import type { ApiApp, ApiContext } from './app.ts'
+import type { ApiEnv } from './caller.ts'
 import { needs, pageResponse, problemResponses, problems, resourceResponse } from './describe.ts'
+import { ifMatch, isKnown, notModified, tagOfDestination, withIfMatch, withIfNoneMatch } from './etag.ts'
+import { withIdempotencyKey } from './idempotency.ts'
 import { readJsonBody } from './json-body.ts'
 import { filter, keyPart, listQuery, sendPage } from './list.ts'
 import { invalid, notFound, ProblemError, toProblems } from './problem.ts'
@@ -116,22 +121,26 @@ export function addDestinations(app: ApiApp, { secrets }: ApiContext): void {
   app.openapi(
     createRoute({
       ...common,
+      ...withIfNoneMatch,
       security: needs('deliveries:read'),
       method: 'get',
       path: onePath,
       summary: 'Read a destination',
       request: { params },
-      responses: { 200: one, ...problemResponses },
+      responses: { 200: one, ...notModified, ...problemResponses },
     }),
     async (c) => {
       const { id } = c.req.valid('param')
-      return c.json(found(await readDestination(c.var.db, c.var.caller.userId, numberOf(id)), id), 200)
+      const row = found(await readDestination(c.var.db, c.var.caller.userId, numberOf(id)), id)
+      const etag = tagOfDestination(row)
+      return isKnown(c, etag) ? c.body(null, 304, { etag }) : c.json(row, 200, { etag })
     },
   )
 
   app.openapi(
     createRoute({
       ...common,
+      ...withIfMatch,
       security: needs('deliveries:write'),
       method: 'patch',
       path: onePath,
@@ -143,16 +152,19 @@ export function addDestinations(app: ApiApp, { secrets }: ApiContext): void {
       const { id } = c.req.valid('param')
       const parsed = limitsSchema.safeParse(await readJsonBody(c))
       if (!parsed.success) throw invalid('body', toProblems(parsed.error))
-      return c.json(
-        found(await limitDestination(c.var.db, c.var.caller.userId, numberOf(id), parsed.data), id),
-        200,
+      const target = targetOf(c, id)
+      const changed = await changeDestination(c.var.db, target, (db) =>
+        limitDestination(db, target.userId, target.id, parsed.data),
       )
+      const row = found(changed, id)
+      return c.json(row, 200, { etag: tagOfDestination(row) })
     },
   )
 
   app.openapi(
     createRoute({
       ...common,
+      ...withIfMatch,
       security: needs('deliveries:write'),
       method: 'post',
       path: `${onePath}/reset`,
@@ -162,13 +174,19 @@ export function addDestinations(app: ApiApp, { secrets }: ApiContext): void {
     }),
     async (c) => {
       const { id } = c.req.valid('param')
-      return c.json(found(await resetDestination(c.var.db, c.var.caller.userId, numberOf(id)), id), 200)
+      const target = targetOf(c, id)
+      const changed = await changeDestination(c.var.db, target, (db) =>
+        resetDestination(db, target.userId, target.id),
+      )
+      const row = found(changed, id)
+      return c.json(row, 200, { etag: tagOfDestination(row) })
     },
   )
 
   app.openapi(
     createRoute({
       ...common,
+      parameters: [...withIfMatch.parameters, ...withIdempotencyKey.parameters],
       security: needs('deliveries:write'),
       method: 'post',
       path: `${onePath}/secret/rotate`,
@@ -185,8 +203,13 @@ export function addDestinations(app: ApiApp, { secrets }: ApiContext): void {
       const parsed = rotationSchema.safeParse(await readOptionalBody(c))
       if (!parsed.success) throw invalid('body', toProblems(parsed.error))
       const overlapMs = parsePauseMs(parsed.data.overlap) ?? 0
-      const wanted = { id: numberOf(id), userId: c.var.caller.userId, overlapMs }
-      const rotated = found(await rotateSigningSecret(c.var.db, secrets, wanted), id)
+      const target = targetOf(c, id)
+      const rotated = found(
+        await changeDestination(c.var.db, target, (db) =>
+          rotateSigningSecret(db, secrets, { id: target.id, userId: target.userId, overlapMs }),
+        ),
+        id,
+      )
       if ('refused' in rotated) throw new ProblemError(409, rotated.refused)
       return c.json(rotated, 200, { 'cache-control': 'no-store' })
     },
@@ -203,6 +226,17 @@ function jsonBody(schema: string, required: boolean) {
 /** Nothing at all asks for the defaults. */
 async function readOptionalBody(c: Context): Promise<unknown> {
   return (await c.req.arrayBuffer()).byteLength === 0 ? {} : await readJsonBody(c)
+}
+
+/** Which destination, and what `If-Match` asks of it. */
+function targetOf(c: Context<ApiEnv>, id: string) {
+  const describe = (row: DestinationRow) =>
+    `The destination was changed since you read it. Its tag is ${tagOfDestination(row)}.`
+  return {
+    id: numberOf(id),
+    userId: c.var.caller.userId,
+    guard: ifMatch(c, tagOfDestination, describe),
+  }
 }
 
 /** 0, which no destination has, for what is no id. */

@@ -30,12 +30,15 @@ const tags: Record<string, { one: string; description: string }> = {
   accounts: { one: 'account', description: 'Signing in, and your own account: docs/accounts.md' },
   keys: { one: 'key', description: 'Credentials for programs: docs/accounts.md' },
   admin: { one: 'user', description: 'For who runs the installation' },
+  problems: { one: 'problem', description: 'What the `type` of a problem leads to: docs/api.md' },
   health: { one: 'probe', description: 'For load balancers and supervisors' },
 }
 
 const problemSchema = z
   .object({
-    type: z.string().openapi({ description: 'The kind of problem, as a URI that stays the same' }),
+    type: z.string().openapi({
+      description: 'The kind of problem, as a URI that stays the same: `/problems/…`, which says more of it',
+    }),
     title: z.string(),
     status: z.int(),
     detail: z.string().openapi({ description: 'A sentence for people' }),
@@ -51,7 +54,7 @@ const problemSchema = z
   .openapi({
     description: 'What went wrong (RFC 9457)',
     example: {
-      type: 'about:blank',
+      type: '/problems/invalid-request',
       title: 'Bad Request',
       status: 400,
       detail: 'The trigger has a problem.',
@@ -126,12 +129,15 @@ function describeParameter({ name, in: place }: { name: string; in: string }, on
 
 function withProblems({ security, parameters, requestBody, responses }: Operation, path: string): Node {
   const isIn = (place: string) => parameters?.some((parameter) => parameter.in === place) === true
+  const hasHeader = (wanted: string) => parameters?.some(({ name }) => name === wanted) === true
   const [needs] = security ?? []
   const statuses: (keyof typeof problemKinds)[] = [
     ...(isIn('query') || isIn('header') || requestBody !== undefined ? [400 as const] : []),
     ...(needs === undefined ? [] : [401 as const]),
     ...(needs?.bearer?.length ? [403 as const] : []),
     ...(isIn('path') ? [404 as const] : []),
+    ...(hasHeader('If-Match') ? [412 as const] : []),
+    ...(hasHeader('Idempotency-Key') ? ([409, 422] as const) : []),
     ...(requestBody === undefined ? [] : ([413, 415] as const)),
     ...(path.startsWith('/v1/') ? ([429, 503] as const) : []),
   ]

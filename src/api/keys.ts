@@ -6,6 +6,7 @@ import { createKey, listKeys, readKey, revokeKey, rotateKey } from '../store/api
 import type { ApiApp } from './app.ts'
 import { jsonBody, parse } from './auth.ts'
 import { needs, pageResponse, problemResponses, problems, resourceResponse } from './describe.ts'
+import { withIdempotencyKey } from './idempotency.ts'
 import { keyPart, listQuery, sendPage } from './list.ts'
 import { invalid, notFound, ProblemError } from './problem.ts'
 
@@ -71,6 +72,7 @@ export function addKeys(app: ApiApp): void {
   app.openapi(
     createRoute({
       ...common,
+      ...withIdempotencyKey,
       method: 'post',
       path,
       summary: 'Make an API key. It is shown this once',
@@ -143,6 +145,7 @@ export function addKeys(app: ApiApp): void {
   app.openapi(
     createRoute({
       ...common,
+      ...withIdempotencyKey,
       method: 'post',
       path: `${onePath}/rotate`,
       summary: 'Make a key in the place of another, which goes on working for a while',

@@ -5,6 +5,7 @@ import type { Problem } from '../conditions/check-conditions.ts'
 import { describeError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { formatPath } from '../trigger-document.ts'
+import { nameOfStatus, type ProblemName, problemTypes } from './problem-types.ts'
 
 /** An answer other than success, as RFC 9457 has it. */
 export class ProblemError extends Error {
@@ -12,14 +13,17 @@ export class ProblemError extends Error {
   readonly status: number
   readonly problems: readonly Problem[]
   readonly headers: Record<string, string>
+  /** Which kind of problem; not given: the one that its status stands for. */
+  readonly type: ProblemName | undefined
 
   constructor(
     status: number,
     detail: string,
-    options: { problems?: readonly Problem[]; headers?: Record<string, string> } = {},
+    options: { type?: ProblemName; problems?: readonly Problem[]; headers?: Record<string, string> } = {},
   ) {
     super(detail)
     this.status = status
+    this.type = options.type ?? nameOfStatus(status)
     this.problems = options.problems ?? []
     this.headers = options.headers ?? {}
   }
@@ -47,10 +51,10 @@ export function notFound(what: string, id: string): ProblemError {
 
 /** The one place that turns whatever was thrown into an answer. Only what nobody foresaw is logged, and none of it is told. */
 export function toResponse(error: unknown, log: Log): Response {
-  const { status, message: detail, problems, headers } = toProblem(error, log)
+  const { status, type, message: detail, problems, headers } = toProblem(error, log)
   const body = {
-    type: 'about:blank',
-    title: STATUS_CODES[status] ?? 'Error',
+    type: type === undefined ? 'about:blank' : `/problems/${type}`,
+    title: type === undefined ? (STATUS_CODES[status] ?? 'Error') : problemTypes[type].title,
     status,
     detail,
     errors: problems.map(({ path, message }) => ({ path: formatPath(path), message })),

@@ -11,6 +11,7 @@ import {
 import { hashLinkCode, linkCodeMs, makeLinkCode } from '../telegram-link-code.ts'
 import type { ApiApp } from './app.ts'
 import { needs, pageResponse, problemResponses, problems, resourceResponse } from './describe.ts'
+import { withIdempotencyKey } from './idempotency.ts'
 import { readJsonBody } from './json-body.ts'
 import { keyPart, listQuery, sendPage } from './list.ts'
 import { invalid, notFound, ProblemError, toProblems } from './problem.ts'
@@ -60,6 +61,7 @@ export function addTelegram(app: ApiApp): void {
     createRoute({
       ...common,
       security: needs('triggers:write'),
+      ...withIdempotencyKey,
       method: 'post',
       path: '/v1/telegram/link-codes',
       summary: 'Make a code that links one chat to you, within 15 minutes',

@@ -4,6 +4,7 @@ import { eventTypes, registries } from '../event.ts'
 import { fireTest } from '../fire-test.ts'
 import type { ApiApp } from './app.ts'
 import { needs, problemResponses, problems, resourceResponse } from './describe.ts'
+import { withIdempotencyKey } from './idempotency.ts'
 import { readJsonBody } from './json-body.ts'
 import { filter, isStorable } from './list.ts'
 import { invalid, notFound, ProblemError, toProblems } from './problem.ts'
@@ -75,6 +76,7 @@ export function addTestFire(app: ApiApp): void {
     createRoute({
       tags: ['triggers'],
       security: needs('triggers:write'),
+      ...withIdempotencyKey,
       method: 'post',
       path: '/v1/triggers/{id}/test',
       summary: 'Run the actions of a trigger, enabled or not, for a stored event or a sample',
@@ -93,6 +95,11 @@ export function addTestFire(app: ApiApp): void {
       const { wait = 0 } = c.req.valid('query')
       const parsed = bodySchema.safeParse(await readBody(c))
       if (!parsed.success) throw invalid('body', toProblems(parsed.error))
+      if (wait > 0 && c.req.header('idempotency-key') !== undefined) {
+        // What is made with a key is there for others only once its answer is kept.
+        const message = 'expected 0 with an Idempotency-Key: nothing is sent before the answer'
+        throw invalid('query', [{ path: ['wait'], message }])
+      }
       const { event_id: eventId, event_type: eventType, action_ids: actionIds } = parsed.data
       const { signal } = c.req.raw
       const { userId } = c.var.caller

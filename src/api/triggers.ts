@@ -1,12 +1,23 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { registries } from '../event.ts'
-import { createTrigger, deleteTrigger, listTriggers, readTrigger, replaceTrigger } from '../store/triggers.ts'
-import { parseTriggerDocument, type TriggerDocument, triggerDocumentSchema } from '../trigger-document.ts'
+import {
+  type Created,
+  createTrigger,
+  deleteTrigger,
+  listTriggers,
+  readTrigger,
+  replaceTrigger,
+  type StoredTrigger,
+} from '../store/triggers.ts'
 import type { ApiApp, ApiContext } from './app.ts'
+import type { Caller } from './caller.ts'
 import { needs, pageResponse, problemResponses, resourceResponse } from './describe.ts'
+import { isKnown, notModified, tagOfTrigger, triggerGuard, withIfMatch, withIfNoneMatch } from './etag.ts'
+import { withIdempotencyKey } from './idempotency.ts'
 import { readJsonBody } from './json-body.ts'
 import { filter, isStorable, keyPart, listQuery, sendPage } from './list.ts'
-import { invalid, notFound } from './problem.ts'
+import { invalid, notFound, ProblemError } from './problem.ts'
+import { addTriggerSchemas, parseTrigger } from './trigger-schemas.ts'
 
 const query = listQuery(
   {
@@ -28,62 +39,13 @@ const document = {
   content: { 'application/json': { schema: { $ref: '#/components/schemas/TriggerDocument' } } },
 }
 
-/** What a stored trigger has besides its document. Nobody can set these; who sends back what was read may leave them in. */
-const shownOnly: Record<string, object> = {
-  id: { type: 'string' },
-  version: { type: 'integer', description: 'Counts the changes of the document' },
-  generation: {
-    type: 'integer',
-    description: 'Counts the changes of what the trigger looks at, and its switchings on',
-  },
-  is_stateful: { type: 'boolean', description: 'Whether it remembers something' },
-  paused_at: {
-    type: ['string', 'null'],
-    format: 'date-time',
-    description: 'When it was switched off because it could not be evaluated again and again',
-  },
-  paused_reason: { type: ['string', 'null'] },
-  active_since: {
-    type: 'string',
-    format: 'date-time',
-    description: 'Events of blocks before this time fire nothing',
-  },
-  created_at: { type: 'string', format: 'date-time' },
-  updated_at: { type: 'string', format: 'date-time' },
-}
-
-/** The same of its actions. */
-const shownOnlyOfActions: Record<string, object> = {
-  destination_id: { type: ['integer', 'null'], description: 'null: it depends on the event' },
-  signing_secret: {
-    type: 'string',
-    description:
-      "What webhooks to this action's destination are signed with. Shown once: in the answer that follows the first rest action to a URL",
-  },
-}
-
-export function addTriggers(app: ApiApp, { secrets, chains }: ApiContext): void {
-  // An API description of version 3.1 takes JSON Schema as it is.
-  const { $schema: _, ...schema } = z.toJSONSchema(triggerDocumentSchema, {
-    io: 'input',
-    unrepresentable: 'any',
-  })
-  app.openAPIRegistry.registerComponent('schemas', 'TriggerDocument', schema as object)
-  app.openAPIRegistry.registerComponent('schemas', 'Trigger', {
-    type: 'object',
-    required: [...(schema.required ?? []), ...Object.keys(shownOnly)],
-    properties: { ...shownOnly, ...(schema.properties as object), actions: shownActions(schema) },
-  })
-
-  const parse = (input: unknown): TriggerDocument => {
-    const result = parseTriggerDocument(input, chains)
-    if ('problems' in result) throw invalid('trigger', result.problems)
-    return result.ok
-  }
+export function addTriggers(app: ApiApp, { secrets, chains, triggersMax }: ApiContext): void {
+  addTriggerSchemas(app)
 
   app.openapi(
     createRoute({
       ...common,
+      ...withIdempotencyKey,
       security: needs('triggers:write'),
       method: 'post',
       path,
@@ -92,9 +54,10 @@ export function addTriggers(app: ApiApp, { secrets, chains }: ApiContext): void 
       responses: { 201: resourceResponse('Trigger', 'The trigger as it is stored'), ...problemResponses },
     }),
     async (c) => {
-      const result = await createTrigger(c.var.db, secrets, c.var.caller.userId, parse(await readJsonBody(c)))
-      if ('problems' in result) throw invalid('trigger', result.problems)
-      return c.json(result.trigger, 201, { location: `${path}/${encodeURIComponent(result.trigger.id)}` })
+      const parsed = parseTrigger(await readJsonBody(c), chains, { isNew: true })
+      const max = maxOf(c.var.caller, triggersMax)
+      const trigger = createdOf(await createTrigger(c.var.db, secrets, c.var.caller.userId, parsed, { max }))
+      return c.json(trigger, 201, { location: pathOf(trigger), etag: tagOfTrigger(trigger) })
     },
   )
 
@@ -119,24 +82,27 @@ export function addTriggers(app: ApiApp, { secrets, chains }: ApiContext): void 
   app.openapi(
     createRoute({
       ...common,
+      ...withIfNoneMatch,
       security: needs('triggers:read'),
       method: 'get',
       path: onePath,
       summary: 'Read a trigger',
       request: { params: idParameter },
-      responses: { 200: resourceResponse('Trigger', 'The trigger'), ...problemResponses },
+      responses: { 200: resourceResponse('Trigger', 'The trigger'), ...notModified, ...problemResponses },
     }),
     async (c) => {
       const { id } = c.req.valid('param')
       const trigger = isStorable(id) ? await readTrigger(c.var.db, id, c.var.caller.userId) : undefined
       if (trigger === undefined) throw notFound('trigger', id)
-      return c.json(trigger, 200)
+      const etag = tagOfTrigger(trigger)
+      return isKnown(c, etag) ? c.body(null, 304, { etag }) : c.json(trigger, 200, { etag })
     },
   )
 
   app.openapi(
     createRoute({
       ...common,
+      ...withIfMatch,
       security: needs('triggers:write'),
       method: 'put',
       path: onePath,
@@ -146,19 +112,19 @@ export function addTriggers(app: ApiApp, { secrets, chains }: ApiContext): void 
     }),
     async (c) => {
       const { id } = c.req.valid('param')
-      const parsed = parse(withoutShown(await readJsonBody(c)))
-      const result = isStorable(id)
-        ? await replaceTrigger(c.var.db, secrets, id, parsed, c.var.caller.userId)
-        : undefined
+      const parsed = parseTrigger(await readJsonBody(c), chains)
+      const target = { id, userId: c.var.caller.userId, guard: triggerGuard(c) }
+      const result = isStorable(id) ? await replaceTrigger(c.var.db, secrets, target, parsed) : undefined
       if (result === undefined) throw notFound('trigger', id)
       if ('problems' in result) throw invalid('trigger', result.problems)
-      return c.json(result.trigger, 200)
+      return c.json(result.trigger, 200, { etag: tagOfTrigger(result.trigger) })
     },
   )
 
   app.openapi(
     createRoute({
       ...common,
+      ...withIfMatch,
       security: needs('triggers:write'),
       method: 'delete',
       path: onePath,
@@ -168,34 +134,29 @@ export function addTriggers(app: ApiApp, { secrets, chains }: ApiContext): void 
     }),
     async (c) => {
       const { id } = c.req.valid('param')
-      if (!isStorable(id) || !(await deleteTrigger(c.var.db, id, c.var.caller.userId)))
-        throw notFound('trigger', id)
+      const target = { id, userId: c.var.caller.userId, guard: triggerGuard(c) }
+      if (!isStorable(id) || !(await deleteTrigger(c.var.db, target))) throw notFound('trigger', id)
       return c.body(null, 204)
     },
   )
 }
 
-function withoutShown(input: unknown): unknown {
-  const trigger = without(input, shownOnly)
-  if (typeof trigger !== 'object' || trigger === null || !('actions' in trigger)) return trigger
-  const { actions } = trigger
-  if (!Array.isArray(actions)) return trigger
-  return { ...trigger, actions: actions.map((action) => without(action, shownOnlyOfActions)) }
+export function pathOf({ id }: { id: string }): string {
+  return `${path}/${encodeURIComponent(id)}`
 }
 
-function without(input: unknown, keys: Record<string, object>): unknown {
-  if (typeof input !== 'object' || input === null || Array.isArray(input)) return input
-  return Object.fromEntries(Object.entries(input).filter(([key]) => !Object.hasOwn(keys, key)))
+/** How many triggers the caller may have. Who runs the installation may have any number: 0. */
+export function maxOf({ kind }: Caller, triggersMax: number): number {
+  return kind === 'operator' ? 0 : triggersMax
 }
 
-type JsonSchema = { properties?: Record<string, unknown> }
-
-/** The list of actions as it is read: each kind with what is only shown. */
-function shownActions(schema: JsonSchema): object {
-  const actions = schema.properties?.actions as { items: { oneOf: JsonSchema[] } }
-  const oneOf = actions.items.oneOf.map((kind) => ({
-    ...kind,
-    properties: { ...kind.properties, ...shownOnlyOfActions },
-  }))
-  return { ...actions, items: { ...actions.items, oneOf } }
+/** The trigger that was made. @throws ProblemError that says why there is none. */
+export function createdOf(result: Created): StoredTrigger {
+  if ('problems' in result) throw invalid('trigger', result.problems)
+  if ('trigger' in result) return result.trigger
+  throw new ProblemError(
+    409,
+    `You have ${result.tooMany} triggers, as many as one may have here. Delete one first.`,
+    { type: 'limit-reached' },
+  )
 }

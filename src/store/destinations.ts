@@ -1,4 +1,5 @@
-import type { Queryable } from '../db.ts'
+import type { Database, Queryable, Transaction } from '../db.ts'
+import { asDatabase } from './as-database.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
 import { query } from './query.ts'
 
@@ -57,6 +58,7 @@ const selectDestinations = query<DestinationRow & { page_key: string[] }>('manag
 const selectDestination = query<DestinationRow>('manage/read-destination')
 const setLimits = query<{ id: number }>('manage/limit-destination')
 const setClosed = query<{ id: number; resolved: number }>('manage/reset-destination')
+const lockDestination = query<{ id: number }>('manage/lock-destination')
 const selectAlerts = query<AlertRow & { page_key: string[] }>('manage/list-alerts')
 
 /** A page of destinations, the newest first. @param userId whose; `undefined`: anybody's. */
@@ -78,6 +80,26 @@ export async function readDestination(
 ): Promise<DestinationRow | undefined> {
   const [row] = await selectDestination(db, [String(id), userId])
   return row
+}
+
+/**
+ * Changes a destination, if it is as `guard` wants it: that looks at it once nobody else can change it, and what it throws undoes
+ * everything. Without a guard the change is simply made.
+ */
+export function changeDestination<Result>(
+  db: Database,
+  { id, userId, guard }: { id: number; userId: string; guard: ((row: DestinationRow) => void) | undefined },
+  change: (db: Database) => Promise<Result | undefined>,
+): Promise<Result | undefined> {
+  if (guard === undefined) return change(db)
+  const changeHeld = async (transaction: Transaction) => {
+    await lockDestination(transaction, [String(id), userId])
+    const row = await readDestination(transaction, userId, id)
+    if (row === undefined) return undefined
+    guard(row)
+    return change(asDatabase(transaction))
+  }
+  return db.begin(changeHeld) as Promise<Result | undefined>
 }
 
 /** Changes how many deliveries may be in flight, and begin in a second. `undefined`: there is no such destination. */

@@ -26,3 +26,6 @@ export const forgetOldState = query<{ deleted: number; more: boolean }>('maintai
 
 /** One batch. Parameters: for how many days verdicts on files are kept, how many to delete at most. */
 export const cleanupEventFiles = query<{ deleted: number }>('maintain/cleanup-event-files')
+
+/** One batch of answers to requests with an Idempotency-Key, a day old. Parameter: how many to delete at most. */
+export const forgetIdempotencyKeys = query<{ deleted: number }>('maintain/forget-idempotency-keys')

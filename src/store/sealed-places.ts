@@ -2,6 +2,7 @@ import type { Database } from '../db.ts'
 import { describeError } from '../errors.ts'
 import { headerContext } from '../header-values.ts'
 import { isSealed, keyIdOf, type SecretBox } from '../secret-box.ts'
+import { idempotencyContext } from './idempotency-keys.ts'
 import { mcpTokenContext } from './mcp-tokens.ts'
 import { query } from './query.ts'
 import { signingSecretContext } from './signing-secrets.ts'
@@ -41,6 +42,11 @@ const sealedPlaces: readonly SealedPlace[] = [
     name: 'token-keys',
     table: 'token_keys',
     contextOf: ({ kid }) => tokenKeyContext(kid),
+  }),
+  place<{ user_id: string; name: string }>({
+    name: 'idempotency-keys',
+    table: 'idempotency_keys',
+    contextOf: ({ user_id: userId, name }) => idempotencyContext({ userId, key: name }),
   }),
 ]
 

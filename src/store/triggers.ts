@@ -37,6 +37,25 @@ type StoredTriggerAction = ActionDocument & {
   signing_secret?: string
 }
 
+/** What tells one state of a trigger from the next. */
+export type TriggerState = Pick<StoredTrigger, 'id' | 'version' | 'paused_at'>
+
+/** Which trigger, and what has to be so before it is changed. */
+export type TriggerTarget = {
+  id: string
+  /** Whose it has to be; not given: anybody's. */
+  userId?: string | undefined
+  /** Looks at the trigger once nobody else can change it. What it throws undoes everything. */
+  guard?: ((state: TriggerState) => void) | undefined
+}
+
+/** What a trigger is to become, made of what it is; `undefined`: it stays so. What it throws undoes everything. */
+export type TriggerEdit = (stored: StoredTrigger) => TriggerDocument | undefined
+
+/** A trigger that was written, or why it was not. `tooMany`: the user has as many as one may have. */
+export type Written = { trigger: StoredTrigger } | { problems: Problem[] }
+export type Created = Written | { tooMany: number }
+
 export type TriggerFilter = {
   /** Whose; not given: anybody's. */
   user_id?: string | undefined
@@ -48,7 +67,9 @@ export type TriggerFilter = {
 const selectEnabledTriggers = query<TriggerRow>('manage/read-enabled-triggers')
 const insertUser = query<{ id: string }>('manage/ensure-user')
 const insertTrigger = query<{ id: string }>('manage/insert-trigger')
-const lockTrigger = query<{ id: string; user_id: string; actions: StoredAction[] }>('manage/lock-trigger')
+const lockTrigger = query<TriggerState & { user_id: string; actions: StoredAction[] }>('manage/lock-trigger')
+const lockTriggersOfUser = query<never>('manage/lock-triggers-of-user')
+const countTriggers = query<{ triggers: number }>('manage/count-triggers')
 const updateTrigger = query<never>('manage/update-trigger')
 const removeTrigger = query<{ id: string }>('manage/delete-trigger')
 const insertConditions = query<never>('manage/insert-conditions')
@@ -81,57 +102,97 @@ export async function ensureUser(db: Queryable, username: string): Promise<strin
   return user.id
 }
 
-/** Stores a new trigger of the user. Problems: ids or hidden values that only a stored trigger can have. */
+/**
+ * Stores a new trigger of the user. Problems: ids or hidden values that only a stored trigger can have.
+ *
+ * @param options.max how many a user may have; not given, or 0: any number.
+ */
 export function createTrigger(
   db: Database,
   secrets: SecretBox,
   userId: string,
   document: TriggerDocument,
-): Promise<{ trigger: StoredTrigger } | { problems: Problem[] }> {
+  { max = 0 }: { max?: number } = {},
+): Promise<Created> {
   return inTransaction(db, async (transaction) => {
     const { placed, problems } = placeActions(document.actions, [], headerSealer(secrets, userId))
     if (problems.length > 0) return { problems }
-    const [created] = await insertTrigger(transaction, [userId, ...columnsOf(document)])
-    if (created === undefined) throw new Error('The trigger was not inserted')
-    await writeParts(transaction, created.id, document, placed)
-    return { trigger: await readWritten(transaction, secrets, created.id) }
+    return insertNew(transaction, secrets, userId, { document, placed, max })
   })
 }
 
 /**
- * Puts a document in the place of a stored trigger, which counts as its next version. Actions keep their rows, because
- * deliveries refer to them. `undefined`: there is no such trigger.
+ * Stores a copy of a trigger, changed by `edit`, for the same user. Header values go along, as long as the edit leaves where they
+ * are sent. `undefined`: there is no such trigger.
  */
-export function replaceTrigger(
+export function duplicateTrigger(
   db: Database,
   secrets: SecretBox,
-  id: string,
-  document: TriggerDocument,
-  userId?: string,
-): Promise<{ trigger: StoredTrigger } | { problems: Problem[] } | undefined> {
+  { id, userId }: TriggerTarget,
+  edit: (stored: StoredTrigger) => TriggerDocument,
+  { max = 0 }: { max?: number } = {},
+): Promise<Created | undefined> {
   return inTransaction(db, async (transaction) => {
     const [stored] = await lockTrigger(transaction, [id, userId])
     if (stored === undefined) return undefined
+    const document = edit(await readPresent(transaction, id))
     const { placed, problems } = placeActions(
       document.actions,
       stored.actions,
       headerSealer(secrets, stored.user_id),
     )
     if (problems.length > 0) return { problems }
-    await updateTrigger(transaction, [id, ...columnsOf(document), document.conditions])
+    const copies = placed.map((action) => ({ ...action, id: undefined }))
+    return insertNew(transaction, secrets, stored.user_id, { document, placed: copies, max })
+  })
+}
+
+/**
+ * Puts a document in the place of a stored trigger, which counts as its next version. Actions keep their rows, because
+ * deliveries refer to them. `undefined`: there is no such trigger.
+ *
+ * @param document or what makes it of the one that is stored.
+ */
+export function replaceTrigger(
+  db: Database,
+  secrets: SecretBox,
+  { id, userId, guard }: TriggerTarget,
+  document: TriggerDocument | TriggerEdit,
+): Promise<Written | undefined> {
+  return inTransaction(db, async (transaction) => {
+    const [stored] = await lockTrigger(transaction, [id, userId])
+    if (stored === undefined) return undefined
+    guard?.(stored)
+    const present = typeof document === 'function' ? await readPresent(transaction, id) : undefined
+    const wanted = typeof document === 'function' ? present && document(present) : document
+    if (wanted === undefined) return present && { trigger: present }
+    const { placed, problems } = placeActions(
+      wanted.actions,
+      stored.actions,
+      headerSealer(secrets, stored.user_id),
+    )
+    if (problems.length > 0) return { problems }
+    await updateTrigger(transaction, [id, ...columnsOf(wanted), wanted.conditions])
     await deleteConditions(transaction, [id])
     await deleteActions(transaction, [
       id,
       placed.flatMap(({ id: kept }) => (kept === undefined ? [] : [String(kept)])),
     ])
-    await writeParts(transaction, id, document, placed)
+    await writeParts(transaction, id, wanted, placed)
     return { trigger: await readWritten(transaction, secrets, id) }
   })
 }
 
 /** Deletes a trigger with its conditions and actions. What it did stays readable. `false`: there is no such trigger. */
-export function deleteTrigger(db: Database, id: string, userId?: string): Promise<boolean> {
-  return inTransaction(db, async (transaction) => (await removeTrigger(transaction, [id, userId])).length > 0)
+export function deleteTrigger(db: Database, { id, userId, guard }: TriggerTarget): Promise<boolean> {
+  return inTransaction(db, async (transaction) => {
+    if (guard !== undefined) {
+      const [stored] = await lockTrigger(transaction, [id, userId])
+      if (stored === undefined) return false
+      guard(stored)
+    }
+    return (await removeTrigger(transaction, [id, userId])).length > 0
+  })
 }
 
 /** @param userId whose it has to be; not given: anybody's. */
@@ -174,6 +235,23 @@ function columnsOf(document: TriggerDocument) {
   ]
 }
 
+async function insertNew(
+  transaction: Transaction,
+  secrets: SecretBox,
+  userId: string,
+  { document, placed, max }: { document: TriggerDocument; placed: readonly PlacedAction[]; max: number },
+): Promise<Created> {
+  if (max > 0) {
+    await lockTriggersOfUser(transaction, [userId])
+    const [count] = await countTriggers(transaction, [userId, max])
+    if ((count?.triggers ?? 0) >= max) return { tooMany: max }
+  }
+  const [created] = await insertTrigger(transaction, [userId, ...columnsOf(document)])
+  if (created === undefined) throw new Error('The trigger was not inserted')
+  await writeParts(transaction, created.id, document, placed)
+  return { trigger: await readWritten(transaction, secrets, created.id) }
+}
+
 async function writeParts(
   transaction: Transaction,
   id: string,
@@ -188,13 +266,19 @@ async function writeParts(
 /** With the signing secrets that its destinations got with it. */
 async function readWritten(transaction: Transaction, secrets: SecretBox, id: string): Promise<StoredTrigger> {
   const made = await makeSigningSecrets(transaction, secrets, id)
-  const trigger = await readTrigger(transaction, id)
-  if (trigger === undefined) throw new Error(`The trigger ${id} was written and is not there`)
+  const trigger = await readPresent(transaction, id)
   const actions = trigger.actions.map((action) => {
     const secret = action.destination_id === null ? undefined : made.get(action.destination_id)
     return secret === undefined ? action : { ...action, signing_secret: secret }
   })
   return { ...trigger, actions }
+}
+
+/** One that this transaction holds. */
+async function readPresent(transaction: Transaction, id: string): Promise<StoredTrigger> {
+  const trigger = await readTrigger(transaction, id)
+  if (trigger === undefined) throw new Error(`The trigger ${id} is held and is not there`)
+  return trigger
 }
 
 function headerSealer(secrets: SecretBox, userId: string) {

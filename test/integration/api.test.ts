@@ -628,7 +628,7 @@ describe('the dead-letter list', () => {
 
 describe('what is refused', () => {
   const problem = (status: number, title: string) => ({
-    type: 'about:blank',
+    type: expect.stringMatching(/^\/problems\/[a-z-]+$/),
     title,
     status,
     detail: expect.any(String),
@@ -909,6 +909,8 @@ describe('health and description', () => {
     expect(status).toBe(200)
     expect(Object.keys(description.paths).sort()).toEqual([
       '/healthz',
+      '/mcp',
+      '/problems/{name}',
       '/readyz',
       '/v1/agents',
       '/v1/agents/{chain}/{agent}',
@@ -949,7 +951,14 @@ describe('health and description', () => {
       '/v1/triggers',
       '/v1/triggers/backtest',
       '/v1/triggers/{id}',
+      '/v1/triggers/{id}/actions',
+      '/v1/triggers/{id}/actions/{action}',
+      '/v1/triggers/{id}/conditions',
+      '/v1/triggers/{id}/conditions/{position}',
       '/v1/triggers/{id}/decisions',
+      '/v1/triggers/{id}/disable',
+      '/v1/triggers/{id}/duplicate',
+      '/v1/triggers/{id}/enable',
       '/v1/triggers/{id}/state',
       '/v1/triggers/{id}/test',
     ])

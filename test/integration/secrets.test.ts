@@ -85,6 +85,7 @@ describe('rotation of the keys', () => {
       { ...none, place: 'signing-secrets', older: 1, rewritten: 1 },
       { ...none, place: 'mcp-tokens', older: 1, rewritten: 1 },
       { ...none, place: 'token-keys' },
+      { ...none, place: 'idempotency-keys' },
     ])
     expect(await openAll(newKeys, triggerId)).toEqual(before)
     const [plain] = await db`
@@ -99,6 +100,7 @@ describe('rotation of the keys', () => {
       { ...none, place: 'signing-secrets', current: 1 },
       { ...none, place: 'mcp-tokens', current: 1 },
       { ...none, place: 'token-keys' },
+      { ...none, place: 'idempotency-keys' },
     ])
     expect(await db`select config from trigger_actions order by id`).toEqual(stored)
   })

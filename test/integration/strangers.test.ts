@@ -120,6 +120,7 @@ async function fill(token: string): Promise<Record<string, string>> {
     triggers: made.id,
     deliveries: deliveries[0] ?? '',
     destinations: String(action?.destination_id),
+    actions: String(action?.id),
     chats: '4711',
     keys: key?.id ?? '',
     wallets: wallet,
@@ -131,6 +132,14 @@ const bodies: Record<string, unknown> = {
   'POST /v1/triggers': { ...trigger, name: 'of bob', actions: [] },
   'PUT /v1/triggers/{id}': { ...trigger, name: 'changed' },
   'POST /v1/triggers/{id}/test': {},
+  'POST /v1/triggers/{id}/conditions': { condition_type: 'score_threshold', operator: '<', value: 1 },
+  'PUT /v1/triggers/{id}/conditions/{position}': {
+    condition_type: 'score_threshold',
+    operator: '<',
+    value: 1,
+  },
+  'POST /v1/triggers/{id}/actions': { action_type: 'rest', config: { url: 'https://bob.example/' } },
+  'PUT /v1/triggers/{id}/actions/{action}': { action_type: 'rest', config: { url: 'https://bob.example/' } },
   'POST /v1/deliveries/retry': { state: 'failed' },
   'PATCH /v1/destinations/{id}': { in_flight_max: 1 },
   'POST /v1/destinations/{id}/secret/rotate': {},
@@ -163,6 +172,9 @@ function fillPath(path: string): string {
     .replace('{chain}', '31337')
     .replace('{agent}', '7')
     .replace(/\{(id|address)\}/, id)
+    .replace('{position}', '0')
+    .replace('{action}', ids.actions ?? '1')
+    .replace('{name}', 'unfit')
 }
 
 const closedRoutes = () => operations.filter(({ needs }) => needs !== 'nothing')
@@ -188,6 +200,7 @@ describe('every route', () => {
     expect(
       operations.filter(({ needs }) => needs === 'nothing').map(({ method, path }) => `${method} ${path}`),
     ).toEqual([
+      'GET /problems/{name}',
       'GET /healthz',
       'GET /readyz',
       'POST /v1/auth/register',

@@ -56,12 +56,12 @@ function parse(fields: object): TriggerDocument {
 
 async function create(fields: object = {}): Promise<StoredTrigger> {
   const made = await createTrigger(db, testSecrets, userId, parse(fields))
-  if ('problems' in made) throw new Error(JSON.stringify(made.problems))
+  if (!('trigger' in made)) throw new Error(JSON.stringify(made))
   return made.trigger
 }
 
 async function put(id: string, fields: object): Promise<StoredTrigger> {
-  const replaced = await replaceTrigger(db, testSecrets, id, parse(fields))
+  const replaced = await replaceTrigger(db, testSecrets, { id }, parse(fields))
   if (replaced === undefined || 'problems' in replaced) throw new Error(JSON.stringify(replaced))
   return replaced.trigger
 }

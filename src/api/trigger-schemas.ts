@@ -1,0 +1,119 @@
+import { z } from '@hono/zod-openapi'
+import type { StoredTrigger } from '../store/triggers.ts'
+import { parseTriggerDocument, type TriggerDocument, triggerDocumentSchema } from '../trigger-document.ts'
+import type { ApiApp } from './app.ts'
+import { invalid } from './problem.ts'
+
+/** Says in the description what triggers and their parts look like, as they are written and as they are read. */
+export function addTriggerSchemas(app: ApiApp): void {
+  // An API description of version 3.1 takes JSON Schema as it is.
+  const { $schema: _, ...schema } = z.toJSONSchema(triggerDocumentSchema, {
+    io: 'input',
+    unrepresentable: 'any',
+  })
+  const register = (name: string, content: object) =>
+    app.openAPIRegistry.registerComponent('schemas', name, content)
+  const { conditions, actions } = schema.properties as {
+    conditions: { items: JsonSchema }
+    actions: { items: { oneOf: JsonSchema[] } }
+  }
+  const shownActions = actions.items.oneOf.map((kind) => ({
+    ...kind,
+    properties: { ...kind.properties, ...shownOnlyOfActions },
+  }))
+  register('TriggerDocument', schema)
+  register('Trigger', {
+    type: 'object',
+    required: [...(schema.required ?? []), ...Object.keys(shownOnly)],
+    properties: {
+      ...shownOnly,
+      ...(schema.properties as object),
+      actions: { ...actions, items: { ...actions.items, oneOf: shownActions } },
+    },
+  })
+  register('ConditionDocument', conditions.items)
+  register('Condition', {
+    ...conditions.items,
+    properties: { ...shownOnlyOfConditions, ...conditions.items.properties },
+  })
+  register('ActionDocument', actions.items)
+  register('Action', { ...actions.items, oneOf: shownActions })
+}
+
+/**
+ * Reads a document that came from outside.
+ *
+ * @param options.isNew it cannot have what only a stored trigger has; otherwise that is passed over.
+ * @throws ProblemError that names every wrong value.
+ */
+export function parseTrigger(
+  input: unknown,
+  chains: readonly { id: number }[],
+  { isNew = false }: { isNew?: boolean } = {},
+): TriggerDocument {
+  const result = parseTriggerDocument(isNew ? input : withoutShown(input), chains)
+  if ('problems' in result) throw invalid('trigger', result.problems)
+  return result.ok
+}
+
+/** The document of a stored trigger. It was checked when it was stored, and header values in it are hidden. */
+export function documentOf(stored: StoredTrigger): TriggerDocument {
+  return withoutShown(stored) as TriggerDocument
+}
+
+/** What a stored trigger has besides its document. Nobody can set these; who sends back what was read may leave them in. */
+const shownOnly: Record<string, object> = {
+  id: { type: 'string' },
+  version: { type: 'integer', description: 'Counts the changes of the document' },
+  generation: {
+    type: 'integer',
+    description: 'Counts the changes of what the trigger looks at, and its switchings on',
+  },
+  is_stateful: { type: 'boolean', description: 'Whether it remembers something' },
+  paused_at: {
+    type: ['string', 'null'],
+    format: 'date-time',
+    description: 'When it was switched off because it could not be evaluated again and again',
+  },
+  paused_reason: { type: ['string', 'null'] },
+  active_since: {
+    type: 'string',
+    format: 'date-time',
+    description: 'Events of blocks before this time fire nothing',
+  },
+  created_at: { type: 'string', format: 'date-time' },
+  updated_at: { type: 'string', format: 'date-time' },
+}
+
+/** The same of conditions that are read by themselves. */
+export const shownOnlyOfConditions: Record<string, object> = {
+  position: {
+    type: 'integer',
+    description: 'Where it is among the conditions, from 0; evidence and state name it so',
+  },
+}
+
+/** The same of its actions. */
+export const shownOnlyOfActions: Record<string, object> = {
+  destination_id: { type: ['integer', 'null'], description: 'null: it depends on the event' },
+  signing_secret: {
+    type: 'string',
+    description:
+      "What webhooks to this action's destination are signed with. Shown once: in the answer that follows the first rest action to a URL",
+  },
+}
+
+function withoutShown(input: unknown): unknown {
+  const trigger = without(input, shownOnly)
+  if (typeof trigger !== 'object' || trigger === null || !('actions' in trigger)) return trigger
+  const { actions } = trigger
+  if (!Array.isArray(actions)) return trigger
+  return { ...trigger, actions: actions.map((action) => without(action, shownOnlyOfActions)) }
+}
+
+export function without(input: unknown, keys: Record<string, object>): unknown {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) return input
+  return Object.fromEntries(Object.entries(input).filter(([key]) => !Object.hasOwn(keys, key)))
+}
+
+type JsonSchema = { properties?: Record<string, unknown>; required?: string[] }
