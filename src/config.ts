@@ -97,6 +97,12 @@ const settings = z.object({
   TOCSIN_EVENT_RETENTION_DAYS: integer(7, 36_500).optional(),
   /** A quarter: long enough to look into any complaint. Hourly metrics stay. */
   TOCSIN_RESULT_RETENTION_DAYS: integer(1, 36_500).default(90),
+  /** Three days: a client that was away over a weekend finds what it missed. Longer costs room: some 100 bytes for each delivery that ends. */
+  TOCSIN_STREAM_RETENTION_DAYS: integer(1, 365).default(3),
+  /** Open streams of one process: each holds a socket and at most 4 MB. */
+  TOCSIN_STREAMS_MAX: integer(0, 100_000).default(1000),
+  /** Enough for a person with some dashboards; a program needs one. */
+  TOCSIN_STREAMS_MAX_PER_USER: integer(1, 10_000).default(10),
   /** Without it there is no bot, and Telegram actions wait. */
   TELEGRAM_BOT_TOKEN: z
     .string()
@@ -207,6 +213,7 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
       token: value.TOCSIN_API_TOKEN,
       registration: value.TOCSIN_REGISTRATION,
       publicUrl: value.TOCSIN_PUBLIC_URL,
+      stream: { inTotal: value.TOCSIN_STREAMS_MAX, perUser: value.TOCSIN_STREAMS_MAX_PER_USER },
     },
     metricsToken: value.TOCSIN_METRICS_TOKEN,
     secretKeys: value.TOCSIN_SECRET_KEYS,
@@ -214,6 +221,7 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     retention: {
       eventDays: value.TOCSIN_EVENT_RETENTION_DAYS,
       resultDays: value.TOCSIN_RESULT_RETENTION_DAYS,
+      streamDays: value.TOCSIN_STREAM_RETENTION_DAYS,
     },
     telegram: telegramOf(value),
     outbound: { allow: value.OUTBOUND_ALLOW, deny: value.OUTBOUND_DENY },

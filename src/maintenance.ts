@@ -11,12 +11,13 @@ import {
   foldEventCounts,
   forgetIdempotencyKeys,
   forgetOldState,
+  keepStream,
   refreshActionMetrics,
   takeTurn,
 } from './store/maintenance.ts'
 
-/** For how many days events (`undefined`: for ever) and results are kept. */
-export type Retention = { eventDays: number | undefined; resultDays: number }
+/** For how many days events (`undefined`: for ever), results, and what streams resume from are kept. */
+export type Retention = { eventDays: number | undefined; resultDays: number; streamDays?: number | undefined }
 
 /** How much was done; `more` when a bounded step left something to do. */
 type Step = { done: number; more?: boolean }
@@ -93,7 +94,7 @@ function runStep(db: Database, task: Task): Promise<Step> {
   }) as Promise<Step>
 }
 
-function listTasks({ eventDays, resultDays }: Retention): Task[] {
+function listTasks({ eventDays, resultDays, streamDays = 3 }: Retention): Task[] {
   return [
     {
       counts: 'partitions_made',
@@ -146,6 +147,14 @@ function listTasks({ eventDays, resultDays }: Retention): Task[] {
       run: async (tx) => {
         const deleted = (await cleanupEventFiles(tx, [fileDays, filesMax]))[0]?.deleted ?? 0
         return { done: deleted, more: deleted === filesMax }
+      },
+    },
+    {
+      counts: 'stream_changes_deleted',
+      everyMs: 5 * minuteMs,
+      run: async (tx) => {
+        const deleted = (await keepStream(tx, [streamDays, resultsMax]))[0]?.deleted ?? 0
+        return { done: deleted, more: deleted === resultsMax }
       },
     },
   ]

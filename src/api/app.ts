@@ -69,6 +69,10 @@ export type ApiContext = {
   chains: readonly { id: number }[]
   /** How many triggers a user may have; 0: any number. */
   triggersMax: number
+  /** Bounds of GET /v1/stream, where they differ from the usual ones. */
+  stream?: Partial<StreamLimits> | undefined
+  /** Aborts when the process is to stop: what would go on by itself ends then. */
+  signal?: AbortSignal | undefined
 }
 
 type Optional = 'chains' | 'registration' | 'rpcUrls' | 'accessTokens' | 'triggersMax'

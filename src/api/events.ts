@@ -30,20 +30,25 @@ const block = text(/^\d{1,15}$/, 'expected the number of a block')
   .transform(Number)
   .optional()
 
+/** What narrows events by what they say, here and in the stream. */
+export const eventFilter = {
+  chain_id: filter.chainId,
+  registry: filter.oneOf(registries).openapi({ description: 'Of this registry' }),
+  event_type: filter.oneOf(types).openapi({ description: 'Of this type' }),
+  agent_id: text(/^\d{1,78}$/, 'expected a whole number from 0')
+    .optional()
+    .openapi({ description: 'Of this agent', example: '42' }),
+  client_address: address.openapi({ description: 'Of this client' }),
+  validator_address: address.openapi({ description: 'Of this validator' }),
+  tag: tag.openapi({ description: 'The first tag of a feedback, or the tag of a validation response' }),
+  tag2: tag.openapi({ description: 'The second tag of a feedback' }),
+  score_min: decimal.openapi({ description: 'Feedback with this score or a higher one' }),
+  score_max: decimal.openapi({ description: 'Feedback with this score or a lower one' }),
+}
+
 const query = listQuery(
   {
-    chain_id: filter.chainId,
-    registry: filter.oneOf(registries).openapi({ description: 'Of this registry' }),
-    event_type: filter.oneOf(types).openapi({ description: 'Of this type' }),
-    agent_id: text(/^\d{1,78}$/, 'expected a whole number from 0')
-      .optional()
-      .openapi({ description: 'Of this agent', example: '42' }),
-    client_address: address.openapi({ description: 'Of this client' }),
-    validator_address: address.openapi({ description: 'Of this validator' }),
-    tag: tag.openapi({ description: 'The first tag of a feedback, or the tag of a validation response' }),
-    tag2: tag.openapi({ description: 'The second tag of a feedback' }),
-    score_min: decimal.openapi({ description: 'Feedback with this score or a higher one' }),
-    score_max: decimal.openapi({ description: 'Feedback with this score or a lower one' }),
+    ...eventFilter,
     since: filter.time.openapi({ description: 'In a block of that time or a later one' }),
     until: filter.time.openapi({ description: 'In a block before that time' }),
     from_block: block.openapi({ type: 'integer', description: 'In this block or a later one of chain_id' }),

@@ -30,6 +30,8 @@ await runRole('api', async ({ config, log, shutdown }) => {
       metricsToken: config.metricsToken,
       registration: config.api.registration,
       publicUrl: config.api.publicUrl,
+      stream: config.api.stream,
+      signal: shutdown.signal,
       rpcUrls: new Map(config.chains.map(({ id, rpcUrl }) => [id, rpcUrl])),
     }),
     config.api,

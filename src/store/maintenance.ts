@@ -29,3 +29,6 @@ export const cleanupEventFiles = query<{ deleted: number }>('maintain/cleanup-ev
 
 /** One batch of answers to requests with an Idempotency-Key, a day old. Parameter: how many to delete at most. */
 export const forgetIdempotencyKeys = query<{ deleted: number }>('maintain/forget-idempotency-keys')
+
+/** One batch. Parameters: for how many days changes are kept for streams that resume, how many to delete at most. */
+export const keepStream = query<{ deleted: number }>('maintain/keep-stream')

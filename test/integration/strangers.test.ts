@@ -172,6 +172,8 @@ function fillPath(path: string): string {
     .replace('{chain}', '31337')
     .replace('{agent}', '7')
     .replace(/\{(id|address)\}/, id)
+    // A stream does not end by itself otherwise.
+    .replace(/^\/v1\/stream$/, '/v1/stream?follow=false')
     .replace('{position}', '0')
     .replace('{action}', ids.actions ?? '1')
     .replace('{name}', 'unfit')
