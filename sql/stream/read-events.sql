@@ -11,7 +11,14 @@ select
 from unnest($1::text[], $2::bigint[], $3::bigint[]) as w (xact_id, id, known)
 join stream_changes c on c.xact_id = w.xact_id::xid8 and c.id = w.id
 cross join lateral unnest(c.ids) as r (seqs)
-join events e on e.chain_id = c.chain_id and e.seq >= lower(r.seqs) and e.seq < upper(r.seqs) and e.seq > w.known
-  and e.block_time >= c.first_block_time and e.block_time <= c.last_block_time
+-- By the order and the limit the planner takes the index of the order of arrival; the times choose partitions.
+cross join lateral (
+  select *
+  from events e
+  where e.chain_id = c.chain_id and e.seq >= greatest(lower(r.seqs), w.known + 1) and e.seq < upper(r.seqs)
+    and e.block_time >= c.first_block_time and e.block_time <= c.last_block_time
+  order by e.seq
+  limit $4
+) e
 order by c.xact_id, c.id, e.seq
 limit $4

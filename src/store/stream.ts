@@ -32,7 +32,7 @@ const selectDeliveries = query<Hydrated>('stream/read-deliveries', { prepare: fa
 
 /** Rows of changes that are looked at in one step, and about how many events, matches and deliveries it reads. */
 const changesMax = 1000
-const elementsMax = 1000
+const elementsMax = 500
 
 /** Where the order of changes begins and ends now; `mark`: where to begin for what has happened since a time. As the owner. */
 export async function readHorizon(
