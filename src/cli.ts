@@ -14,6 +14,9 @@ import { applyCommand, rollbackCommand, statusCommand, verifyCommand } from './c
 import { runRoles } from './commands/run-roles.ts'
 import { rotateCommand } from './commands/secrets.ts'
 import { testCommand } from './commands/triggers.ts'
+import { applyCommand as applyTriggersCommand } from './commands/triggers-apply.ts'
+import { exportCommand } from './commands/triggers-export.ts'
+import { validateCommand } from './commands/triggers-validate.ts'
 import { createAdminCommand } from './commands/users.ts'
 import { loadEnvironmentFile } from './config.ts'
 import { expectedDestination, expectedTime, parseDestination, parseTime } from './delivery-filter.ts'
@@ -154,6 +157,8 @@ function createProgram(): Command {
     .option('--json')
     .action(testCommand)
 
+  addTriggerFiles(triggers)
+
   const bound = reader(parseBound, 'expected the number of a block, or a time such as 2026-11-20T08:30:00Z')
   program
     .command('backtest <trigger>')
@@ -172,6 +177,44 @@ function createProgram(): Command {
     .action(runDoctor)
 
   return program
+}
+
+function addTriggerFiles(triggers: Command): void {
+  const files = () =>
+    new Option(
+      '-f, --file <file...>',
+      'YAML or JSON, with one trigger or several; - is stdin',
+    ).makeOptionMandatory()
+  const api = new Option('--api <url>', 'where the API is; TOCSIN_API_TOKEN is the credential').argParser(
+    reader(parseApiUrl, 'expected a URL such as https://tocsin.example.com'),
+  )
+  triggers
+    .command('validate')
+    .description('check trigger files; needs no server')
+    .addOption(files())
+    .option('--json')
+    .action(validateCommand)
+  triggers
+    .command('apply')
+    .description('make the stored triggers be those of the files, and show what differs')
+    .addOption(files())
+    .option('--dry-run', 'only show it')
+    .option('--exit-code', 'with --dry-run: exit with 3 if there is something to do')
+    .option('--prune', 'delete those of your triggers that are in none of the files')
+    .option('--secrets', 'write header values also where nothing else differs: they cannot be compared')
+    .addOption(api)
+    .option('--json')
+    .action(applyTriggersCommand)
+  triggers
+    .command('export [id...]')
+    .description('stored triggers as a file for apply, without secrets; all of yours unless ids are given')
+    .addOption(new Option('--format <format>').choices(['yaml', 'json']).default('yaml'))
+    .addOption(api)
+    .action(exportCommand)
+}
+
+function parseApiUrl(text: string): string | undefined {
+  return /^https?:\/\//i.test(text) && URL.canParse(text) ? text : undefined
 }
 
 function addDeliveries(deliveries: Command): void {
