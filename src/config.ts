@@ -85,6 +85,8 @@ const settings = z.object({
   TOCSIN_API_TOKEN: z.string().min(16, 'expected at least 16 characters').optional(),
   /** Open, since the API is on loopback: who opens it to others decides about that as well. */
   TOCSIN_REGISTRATION: z.enum(['open', 'closed'], { error: 'expected open or closed' }).default('open'),
+  /** Each is looked at for every event of its chain, and held in memory: what a person can oversee is far below. 0: any number. */
+  TOCSIN_TRIGGERS_MAX: integer(0, 1_000_000).default(1000),
   /** Messages that wallets sign name the place that they are for. It cannot be taken from a request: a thief would name his own. */
   TOCSIN_PUBLIC_URL: url(['https:', 'http:']).optional(),
   /** Who scrapes metrics is no user, and the API is on loopback: without it, whoever reaches the API may read them. */
@@ -212,6 +214,7 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
       port: value.TOCSIN_API_PORT,
       token: value.TOCSIN_API_TOKEN,
       registration: value.TOCSIN_REGISTRATION,
+      triggersMax: value.TOCSIN_TRIGGERS_MAX,
       publicUrl: value.TOCSIN_PUBLIC_URL,
       stream: { inTotal: value.TOCSIN_STREAMS_MAX, perUser: value.TOCSIN_STREAMS_MAX_PER_USER },
     },

@@ -6,6 +6,7 @@ import { knownChains } from '../chains.ts'
 import type { Database } from '../db.ts'
 import type { Log } from '../log.ts'
 import type { SecretBox } from '../secret-box.ts'
+import { addAdmin } from './admin.ts'
 import { addAgents } from './agents.ts'
 import { addAlerts } from './alerts.ts'
 import { addAuth } from './auth.ts'
@@ -147,6 +148,7 @@ export function createApp(options: Omit<ApiContext, Optional> & Partial<Pick<Api
   addWallets(app, context)
   addMe(app, context)
   addKeys(app)
+  addAdmin(app, context)
   addMcp(app, context)
   addStream(app, context, authenticate)
 

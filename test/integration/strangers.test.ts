@@ -121,6 +121,7 @@ async function fill(token: string): Promise<Record<string, string>> {
     deliveries: deliveries[0] ?? '',
     destinations: String(action?.destination_id),
     actions: String(action?.id),
+    users: ann,
     chats: '4711',
     keys: key?.id ?? '',
     wallets: wallet,
@@ -147,6 +148,7 @@ const bodies: Record<string, unknown> = {
   'PATCH /v1/telegram/chats/{id}': { muted_until: null },
   'POST /v1/keys/{id}/rotate': { overlap: '0' },
   'POST /v1/keys': { name: 'of bob', scopes: ['events:read'] },
+  'PATCH /v1/admin/users/{id}': { is_admin: true, is_active: false },
 }
 
 function send(
@@ -167,16 +169,18 @@ function send(
 /** With the ids of Ann's things. */
 function fillPath(path: string): string {
   const [, , resource = '', sub = ''] = path.split('/')
-  const id = ids[resource === 'telegram' || resource === 'me' ? sub : resource] ?? '1'
-  return path
-    .replace('{chain}', '31337')
-    .replace('{agent}', '7')
-    .replace(/\{(id|address)\}/, id)
-    // A stream does not end by itself otherwise.
-    .replace(/^\/v1\/stream$/, '/v1/stream?follow=false')
-    .replace('{position}', '0')
-    .replace('{action}', ids.actions ?? '1')
-    .replace('{name}', 'unfit')
+  const id = ids[['telegram', 'me', 'admin'].includes(resource) ? sub : resource] ?? '1'
+  return (
+    path
+      .replace('{chain}', '31337')
+      .replace('{agent}', '7')
+      .replace(/\{(id|address)\}/, id)
+      // A stream does not end by itself otherwise.
+      .replace(/^\/v1\/stream$/, '/v1/stream?follow=false')
+      .replace('{position}', '0')
+      .replace('{action}', ids.actions ?? '1')
+      .replace('{name}', 'unfit')
+  )
 }
 
 const closedRoutes = () => operations.filter(({ needs }) => needs !== 'nothing')
@@ -192,6 +196,7 @@ async function readAnns() {
       (select json_agg(m) from agent_mcp_tokens m where m.user_id = ${ann}) as mcp_tokens,
       (select json_agg(c) from telegram_chats c) as chats,
       (select json_agg(k order by k.id) from api_keys k where k.user_id = ${ann}) as keys,
+      (select json_agg(u) from users u where u.id = ${ann}) as users,
       (select json_agg(w) from user_wallets w) as wallets,
       (select json_agg(a order by a.id) from alerts a) as alerts`
   return row
@@ -274,7 +279,8 @@ describe('every route', () => {
       for (const mark of marks) expect(shown, `${method} ${path}`).not.toContain(mark)
       expect(response.status, `${method} ${path}: ${text}`).toBeLessThan(500)
       const ofAnn = /\{(id|address)\}/.test(path)
-      if (ofAnn) expect([method, path, response.status]).toEqual([method, path, 404])
+      if (operation.needs.includes('admin' as never)) expect([path, response.status]).toEqual([path, 403])
+      else if (ofAnn) expect([method, path, response.status]).toEqual([method, path, 404])
     }
     expect(await readAnns()).toEqual(before)
   })

@@ -17,7 +17,10 @@ describe('loadConfig', () => {
     const config = loadConfig({})
     expect(config.databaseUrl).toBeUndefined()
     expect(config.redisUrl).toBeUndefined()
-    expect(config.api).toEqual({ host: '127.0.0.1', port: 8004, token: undefined, registration: 'open' })
+    expect(config.api).toMatchObject({
+      ...{ host: '127.0.0.1', port: 8004, token: undefined },
+      ...{ registration: 'open', triggersMax: 1000 },
+    })
     expect(config.chains).toEqual([])
   })
 
