@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 import type { Database } from '../db.ts'
 import { describeError } from '../errors.ts'
 import type { Log } from '../log.ts'
@@ -29,6 +29,8 @@ const pollMs = 200
 /** Between two looks, however often one is called: what came meanwhile is read together. */
 const pauseMs = 20
 const retryMs = 1000
+/** What is put before the clients get a turn to take it. */
+const turnBytes = 32 * 1024
 
 /** Reads what is new once for all clients of the process, and only while there are any. */
 export function createStreamHub({ db, log }: { db: Database; log: Log }): StreamHub {
@@ -63,14 +65,21 @@ export function createStreamHub({ db, log }: { db: Database; log: Log }): Stream
       kinds: streamKinds,
       users: [...new Set(told.map(({ userId }) => userId))],
     })
+    let untaken = 0
     for (const change of page.changes) {
       let message: string | undefined
+      // Who reads quickly takes what was put in between: a page of large events is not more than all of them can hold.
+      if (untaken > turnBytes) {
+        untaken = 0
+        await nextTurn()
+      }
       for (const client of told) {
         if (change.kind !== 'event' && change.userId !== client.userId) continue
         if (!client.wants(change)) continue
         message ??= formatMessage(change.kind, change.position, toData(change))
         client.put(message, change.position)
       }
+      untaken += message?.length ?? 0
     }
     for (const client of told) client.advance(page.position)
     return page

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { normalizeDecimal } from '../conditions/decimal.ts'
@@ -138,6 +139,8 @@ export function addStream(app: ApiApp, context: ApiContext, authenticate: Authen
   const { db, log } = context
   const limits = { ...streamDefaults, ...context.stream }
   const signal = context.signal ?? new AbortController().signal
+  // One listener each stream; Node would take more than ten for a leak.
+  setMaxListeners(limits.inTotal + 10, signal)
   const hub = createStreamHub({ db, log })
   const open = new Map<string, number>()
   let inTotal = 0

@@ -24,7 +24,9 @@ export function createOutbox({ bytesMax, messagesMax }: OutboxLimits): Outbox {
   }
   return {
     put: (message, position) => {
-      if (waiting.length - first >= messagesMax || bytes + message.length > bytesMax) return false
+      // A single one always fits: it would never, otherwise.
+      const isFull = waiting.length - first >= messagesMax || bytes + message.length > bytesMax
+      if (isFull && bytes > 0) return false
       waiting.push({ message, position })
       bytes += message.length
       return true

@@ -44,7 +44,8 @@ export function readSse(
         response.on('close', () => end(response.complete ? 'complete' : 'broken'))
       })
       response.on('error', () => {})
-      if (response.statusCode === 200) {
+      if (response.statusCode !== 200) response.resume()
+      else {
         response.on('data', (chunk: Buffer) => {
           if (left <= 0) return
           const seen = chunk.subarray(0, left)
