@@ -347,6 +347,11 @@ describe('what is told', () => {
     await written
     const { heard, text } = await follow(url)
     await writeEvents(db, [late])
+    // Who looks now sees the row, and is not told.
+    expect((await db`select from events where id = ${late.id}`).length).toBe(1)
+    const probe = await follow(url, { query: '?from=start&follow=false&kinds=event' })
+    await probe.connection.ended
+    expect(probe.text()).not.toContain(late.id)
     expect(text()).not.toContain(late.id)
     commit()
     await slow
