@@ -18,6 +18,7 @@ import { addChains } from './chains.ts'
 import { addDecisions } from './decisions.ts'
 import { addDeliveries } from './deliveries.ts'
 import { addDestinations } from './destinations.ts'
+import { addDocs } from './docs.ts'
 import { addDocument } from './document.ts'
 import { addEvents } from './events.ts'
 import { addHealth } from './health.ts'
@@ -153,6 +154,7 @@ export function createApp(options: Omit<ApiContext, Optional> & Partial<Pick<Api
   addStream(app, context, authenticate)
 
   addDocument(app)
+  addDocs(app)
   return app
 }
 

@@ -5,13 +5,14 @@ import type { Scope } from '../scopes.ts'
 import { asUser } from '../store/as-user.ts'
 import type { ApiApp } from './app.ts'
 import type { ApiEnv, Caller } from './caller.ts'
+import { docsPaths } from './docs.ts'
 import { ProblemError } from './problem.ts'
 
 /** Finds out whose credential this is. `undefined`: nobody's, or not any more. */
 export type Authenticate = (credential: string) => Caller | undefined | Promise<Caller | undefined>
 
-/** The description holds no data, and metrics have a token of their own. Everything else says by its `security` whom it is for. */
-const ownPaths = new Set(['/openapi.json', '/metrics'])
+/** The description and its page hold no data, and metrics have a token of their own. Everything else says by its `security` whom it is for. */
+const ownPaths = new Set(['/openapi.json', '/metrics', ...docsPaths])
 
 /**
  * Lets only those through whose credential has the scope that the route declares in its `security`, also where there is nothing

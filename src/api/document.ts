@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto'
 import { z } from '@hono/zod-openapi'
 import type { ApiApp } from './app.ts'
 import { problemKinds, problems } from './describe.ts'
+import { isKnown } from './etag.ts'
 import { operationName } from './operation-name.ts'
 
 type Node = Record<string, unknown>
@@ -78,8 +80,13 @@ export function addDocument(app: ApiApp): void {
     })
   }
   let text: string | undefined
+  let tag: string | undefined
   app.get('/openapi.json', (c) => {
     text ??= JSON.stringify(complete(build(app)))
+    tag ??= `"${createHash('sha256').update(text).digest('base64url').slice(0, 32)}"`
+    c.header('etag', tag)
+    c.header('cache-control', 'no-cache')
+    if (isKnown(c, tag)) return c.body(null, 304)
     return c.body(text, 200, { 'content-type': 'application/json' })
   })
 }

@@ -35,6 +35,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/problems/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a type of problem means, and what one does about it */
+        get: operations["readProblem"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/readyz": {
         parameters: {
             query?: never;
@@ -50,6 +67,41 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List users, the newest first */
+        get: operations["listAdminUsers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/users/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a user, with the numbers of what they have */
+        get: operations["readAdminUser"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Switch an account off or on; make somebody an administrator, or no longer */
+        patch: operations["changeAdminUser"];
         trace?: never;
     };
     "/v1/agents": {
@@ -602,6 +654,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Events, matches and deliveries as they happen
+         * @description Server-sent events named `event` (scope `events:read`), `match` and `delivery` (scope `deliveries:read`), besides `ready`, `gap`, `dropped` and `ended` about the stream itself. Without `kinds`, all that the credential may read.
+         */
+        get: operations["stream"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/telegram/chats": {
         parameters: {
             query?: never;
@@ -709,6 +781,80 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/triggers/{id}/actions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the actions of a trigger, in their order: all of them */
+        get: operations["listTriggerActions"];
+        put?: never;
+        /** Add an action to a trigger, behind the others */
+        post: operations["createTriggerAction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/triggers/{id}/actions/{action}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read an action of a trigger */
+        get: operations["readTriggerAction"];
+        /** Replace an action of a trigger */
+        put: operations["replaceTriggerAction"];
+        post?: never;
+        /** Take an action away from a trigger */
+        delete: operations["deleteTriggerAction"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/triggers/{id}/conditions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the conditions of a trigger, in their order: all of them */
+        get: operations["listTriggerConditions"];
+        put?: never;
+        /** Add a condition to a trigger, behind the others */
+        post: operations["createTriggerCondition"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/triggers/{id}/conditions/{position}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a condition of a trigger */
+        get: operations["readTriggerCondition"];
+        /** Replace a condition of a trigger */
+        put: operations["replaceTriggerCondition"];
+        post?: never;
+        /** Take a condition away from a trigger */
+        delete: operations["deleteTriggerCondition"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/triggers/{id}/decisions": {
         parameters: {
             query?: never;
@@ -720,6 +866,57 @@ export interface paths {
         get: operations["listTriggerDecisions"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/triggers/{id}/disable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Switch a trigger off */
+        post: operations["disableTrigger"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/triggers/{id}/duplicate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a copy of a trigger, switched off */
+        post: operations["duplicateTrigger"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/triggers/{id}/enable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Switch a trigger on: it fires for what happens from now on */
+        post: operations["enableTrigger"];
         delete?: never;
         options?: never;
         head?: never;
@@ -787,6 +984,312 @@ export interface components {
         AccountDeletion: {
             /** @description Needed where there is one */
             password?: string;
+        };
+        Action: {
+            /** @constant */
+            action_type: "rest";
+            /**
+             * @description Whether it is told when the breaker of another action of the trigger opens
+             * @default false
+             */
+            alerts?: boolean;
+            config: {
+                /** @description Several matches in one request: those that come within `wait` of the first, at most `max` */
+                batch?: {
+                    /** @default 100 */
+                    max?: number;
+                    wait: string;
+                };
+                body_template?: unknown;
+                headers?: {
+                    [key: string]: string;
+                };
+                /** @description 8, or one more than retry_schedule has pauses, unless given */
+                max_attempts?: number;
+                /**
+                 * @default POST
+                 * @enum {string}
+                 */
+                method?: "POST" | "PUT" | "PATCH" | "GET" | "DELETE";
+                /** @description Added to the URL's own query; values are templates */
+                query?: {
+                    [key: string]: string;
+                };
+                retry_schedule?: string[];
+                /** @default 30000 */
+                timeout_ms?: number;
+                url: string;
+            };
+            /** @description null: it depends on the event */
+            destination_id?: number | null;
+            /**
+             * @description null: the trigger's
+             * @default null
+             */
+            finality?: (("latest" | "finalized") | {
+                confirmations: number;
+            }) | null;
+            id?: number;
+            /**
+             * @description Whether it is told when an event that it delivered leaves the chain
+             * @default ignore
+             * @enum {string}
+             */
+            on_retraction?: "ignore" | "notify";
+            /** @default 1 */
+            priority?: number;
+            /** @description What webhooks to this action's destination are signed with. Shown once: in the answer that follows the first rest action to a URL */
+            signing_secret?: string;
+        } | {
+            /** @constant */
+            action_type: "telegram";
+            /**
+             * @description Whether it is told when the breaker of another action of the trigger opens
+             * @default false
+             */
+            alerts?: boolean;
+            config: {
+                /**
+                 * @default [
+                 *       {
+                 *         "text": "Open event",
+                 *         "opens": "open_event"
+                 *       },
+                 *       {
+                 *         "text": "Mute 1 h",
+                 *         "opens": "mute"
+                 *       }
+                 *     ]
+                 */
+                buttons?: {
+                    /** @enum {string} */
+                    opens: "mute" | "open_event";
+                    text: string;
+                }[];
+                chat_id: string;
+                /** @description 8, or one more than retry_schedule has pauses, unless given */
+                max_attempts?: number;
+                message_template?: string;
+                /**
+                 * @default HTML
+                 * @enum {string}
+                 */
+                parse_mode?: "HTML" | "MarkdownV2" | "plain";
+                retry_schedule?: string[];
+                /** @default false */
+                silent?: boolean;
+            };
+            /** @description null: it depends on the event */
+            destination_id?: number | null;
+            /**
+             * @description null: the trigger's
+             * @default null
+             */
+            finality?: (("latest" | "finalized") | {
+                confirmations: number;
+            }) | null;
+            id?: number;
+            /**
+             * @description Whether it is told when an event that it delivered leaves the chain
+             * @default ignore
+             * @enum {string}
+             */
+            on_retraction?: "ignore" | "notify";
+            /** @default 1 */
+            priority?: number;
+            /** @description What webhooks to this action's destination are signed with. Shown once: in the answer that follows the first rest action to a URL */
+            signing_secret?: string;
+        } | {
+            /** @constant */
+            action_type: "mcp";
+            /**
+             * @description Whether it is told when the breaker of another action of the trigger opens
+             * @default false
+             */
+            alerts?: boolean;
+            config: {
+                /** @description Whose endpoint and token are used; the agent of the event unless given */
+                agent_id?: number | string;
+                arguments_template?: unknown;
+                endpoint?: string;
+                /** @description 8, or one more than retry_schedule has pauses, unless given */
+                max_attempts?: number;
+                /** @default false */
+                resolve_endpoint?: boolean;
+                retry_schedule?: string[];
+                /** @default 30000 */
+                timeout_ms?: number;
+                tool_name: string;
+                /** @default false */
+                verify_file_hash?: boolean;
+            };
+            /** @description null: it depends on the event */
+            destination_id?: number | null;
+            /**
+             * @description null: the trigger's
+             * @default null
+             */
+            finality?: (("latest" | "finalized") | {
+                confirmations: number;
+            }) | null;
+            id?: number;
+            /**
+             * @description Whether it is told when an event that it delivered leaves the chain
+             * @default ignore
+             * @enum {string}
+             */
+            on_retraction?: "ignore" | "notify";
+            /** @default 1 */
+            priority?: number;
+            /** @description What webhooks to this action's destination are signed with. Shown once: in the answer that follows the first rest action to a URL */
+            signing_secret?: string;
+        };
+        ActionDocument: {
+            /** @constant */
+            action_type: "rest";
+            /**
+             * @description Whether it is told when the breaker of another action of the trigger opens
+             * @default false
+             */
+            alerts?: boolean;
+            config: {
+                /** @description Several matches in one request: those that come within `wait` of the first, at most `max` */
+                batch?: {
+                    /** @default 100 */
+                    max?: number;
+                    wait: string;
+                };
+                body_template?: unknown;
+                headers?: {
+                    [key: string]: string;
+                };
+                /** @description 8, or one more than retry_schedule has pauses, unless given */
+                max_attempts?: number;
+                /**
+                 * @default POST
+                 * @enum {string}
+                 */
+                method?: "POST" | "PUT" | "PATCH" | "GET" | "DELETE";
+                /** @description Added to the URL's own query; values are templates */
+                query?: {
+                    [key: string]: string;
+                };
+                retry_schedule?: string[];
+                /** @default 30000 */
+                timeout_ms?: number;
+                url: string;
+            };
+            /**
+             * @description null: the trigger's
+             * @default null
+             */
+            finality?: (("latest" | "finalized") | {
+                confirmations: number;
+            }) | null;
+            id?: number;
+            /**
+             * @description Whether it is told when an event that it delivered leaves the chain
+             * @default ignore
+             * @enum {string}
+             */
+            on_retraction?: "ignore" | "notify";
+            /** @default 1 */
+            priority?: number;
+        } | {
+            /** @constant */
+            action_type: "telegram";
+            /**
+             * @description Whether it is told when the breaker of another action of the trigger opens
+             * @default false
+             */
+            alerts?: boolean;
+            config: {
+                /**
+                 * @default [
+                 *       {
+                 *         "text": "Open event",
+                 *         "opens": "open_event"
+                 *       },
+                 *       {
+                 *         "text": "Mute 1 h",
+                 *         "opens": "mute"
+                 *       }
+                 *     ]
+                 */
+                buttons?: {
+                    /** @enum {string} */
+                    opens: "mute" | "open_event";
+                    text: string;
+                }[];
+                chat_id: string;
+                /** @description 8, or one more than retry_schedule has pauses, unless given */
+                max_attempts?: number;
+                message_template?: string;
+                /**
+                 * @default HTML
+                 * @enum {string}
+                 */
+                parse_mode?: "HTML" | "MarkdownV2" | "plain";
+                retry_schedule?: string[];
+                /** @default false */
+                silent?: boolean;
+            };
+            /**
+             * @description null: the trigger's
+             * @default null
+             */
+            finality?: (("latest" | "finalized") | {
+                confirmations: number;
+            }) | null;
+            id?: number;
+            /**
+             * @description Whether it is told when an event that it delivered leaves the chain
+             * @default ignore
+             * @enum {string}
+             */
+            on_retraction?: "ignore" | "notify";
+            /** @default 1 */
+            priority?: number;
+        } | {
+            /** @constant */
+            action_type: "mcp";
+            /**
+             * @description Whether it is told when the breaker of another action of the trigger opens
+             * @default false
+             */
+            alerts?: boolean;
+            config: {
+                /** @description Whose endpoint and token are used; the agent of the event unless given */
+                agent_id?: number | string;
+                arguments_template?: unknown;
+                endpoint?: string;
+                /** @description 8, or one more than retry_schedule has pauses, unless given */
+                max_attempts?: number;
+                /** @default false */
+                resolve_endpoint?: boolean;
+                retry_schedule?: string[];
+                /** @default 30000 */
+                timeout_ms?: number;
+                tool_name: string;
+                /** @default false */
+                verify_file_hash?: boolean;
+            };
+            /**
+             * @description null: the trigger's
+             * @default null
+             */
+            finality?: (("latest" | "finalized") | {
+                confirmations: number;
+            }) | null;
+            id?: number;
+            /**
+             * @description Whether it is told when an event that it delivered leaves the chain
+             * @default ignore
+             * @enum {string}
+             */
+            on_retraction?: "ignore" | "notify";
+            /** @default 1 */
+            priority?: number;
         };
         Agent: {
             agent_id: string;
@@ -951,12 +1454,12 @@ export interface components {
              * @description How many matches come back with their evidence. All are counted
              * @default 100
              */
-            limit: number;
+            limit?: number;
             /**
              * @description Whether to show what each action would send for these
              * @default false
              */
-            render: boolean;
+            render?: boolean;
             /**
              * Format: date-time
              * @description Blocks from before this time
@@ -999,6 +1502,30 @@ export interface components {
                  */
                 state: "backfilling" | "live" | "stuck" | "silent";
             }[];
+        };
+        Condition: {
+            /** @enum {string} */
+            condition_type: "event_type_equals" | "agent_id_equals" | "owner_equals" | "metadata_key_equals" | "score_threshold" | "tag_equals" | "client_whitelist" | "response_threshold" | "validator_whitelist" | "file_uri_exists" | "expression" | "file_fetched" | "file_hash" | "file_json" | "ema_threshold" | "distinct_count" | "sum_threshold" | "change" | "sequence" | "absence" | "rate_limit";
+            /** @default {} */
+            config?: {
+                [key: string]: unknown;
+            };
+            field?: string | null;
+            operator?: ("=" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "not_in" | "contains" | "exists" | "changed") | null;
+            /** @description Where it is among the conditions, from 0; evidence and state name it so */
+            position?: number;
+            value?: unknown;
+        };
+        ConditionDocument: {
+            /** @enum {string} */
+            condition_type: "event_type_equals" | "agent_id_equals" | "owner_equals" | "metadata_key_equals" | "score_threshold" | "tag_equals" | "client_whitelist" | "response_threshold" | "validator_whitelist" | "file_uri_exists" | "expression" | "file_fetched" | "file_hash" | "file_json" | "ema_threshold" | "distinct_count" | "sum_threshold" | "change" | "sequence" | "absence" | "rate_limit";
+            /** @default {} */
+            config?: {
+                [key: string]: unknown;
+            };
+            field?: string | null;
+            operator?: ("=" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "not_in" | "contains" | "exists" | "changed") | null;
+            value?: unknown;
         };
         CreatedKey: {
             /** Format: date-time */
@@ -1377,7 +1904,7 @@ export interface components {
              * @description For how long the old key works beside the new one
              * @default 1h
              */
-            overlap: string;
+            overlap?: string;
         };
         Login: {
             password: string;
@@ -1466,7 +1993,7 @@ export interface components {
              * Format: date-time
              * @default null
              */
-            expires_at: string | null;
+            expires_at?: string | null;
             name: string;
             scopes: ("triggers:read" | "triggers:write" | "events:read" | "deliveries:read" | "deliveries:write" | "admin")[];
         };
@@ -1537,7 +2064,7 @@ export interface components {
         /**
          * @description What went wrong (RFC 9457)
          * @example {
-         *       "type": "about:blank",
+         *       "type": "/problems/invalid-request",
          *       "title": "Bad Request",
          *       "status": 400,
          *       "detail": "The trigger has a problem.",
@@ -1560,7 +2087,13 @@ export interface components {
             }[];
             status: number;
             title: string;
-            /** @description The kind of problem, as a URI that stays the same */
+            /** @description The kind of problem, as a URI that stays the same: `/problems/…`, which says more of it */
+            type: string;
+        };
+        ProblemType: {
+            status: number;
+            text: string;
+            title: string;
             type: string;
         };
         RefreshRequest: {
@@ -1638,7 +2171,7 @@ export interface components {
              * @description For how long the old secret signs beside the new one
              * @default 24h
              */
-            overlap: string;
+            overlap?: string;
         };
         Stats: {
             /** @description Attempts of all users by the hour in which they began; with the scope admin */
@@ -1674,6 +2207,41 @@ export interface components {
              * @description The end of the last hour
              */
             until: string;
+        };
+        /** @description The data of a server-sent event `delivery` */
+        StreamedDelivery: {
+            /**
+             * Format: date-time
+             * @description When the transaction that did it began
+             */
+            at: string;
+            /** @enum {string} */
+            change: "created" | "succeeded" | "failed" | "unknown" | "cancelled" | "reopened";
+            delivery: components["schemas"]["Delivery"];
+        };
+        /** @description The data of a server-sent event `event` */
+        StreamedEvent: {
+            /**
+             * Format: date-time
+             * @description When the transaction that did it began
+             */
+            at: string;
+            /** @enum {string} */
+            change: "arrived" | "retracted" | "reinstated";
+            event: components["schemas"]["Event"];
+            /** @description Of a retraction or reinstatement */
+            reason?: string | null;
+        };
+        /** @description The data of a server-sent event `match` */
+        StreamedMatch: {
+            /**
+             * Format: date-time
+             * @description When the transaction that did it began
+             */
+            at: string;
+            /** @enum {string} */
+            change: "created" | "retracted" | "reinstated";
+            match: components["schemas"]["Match"];
         };
         TelegramChat: {
             chat_id: string;
@@ -1742,12 +2310,12 @@ export interface components {
                  * @description Whether it is told when the breaker of another action of the trigger opens
                  * @default false
                  */
-                alerts: boolean;
+                alerts?: boolean;
                 config: {
                     /** @description Several matches in one request: those that come within `wait` of the first, at most `max` */
                     batch?: {
                         /** @default 100 */
-                        max: number;
+                        max?: number;
                         wait: string;
                     };
                     body_template?: unknown;
@@ -1760,14 +2328,14 @@ export interface components {
                      * @default POST
                      * @enum {string}
                      */
-                    method: "POST" | "PUT" | "PATCH" | "GET" | "DELETE";
+                    method?: "POST" | "PUT" | "PATCH" | "GET" | "DELETE";
                     /** @description Added to the URL's own query; values are templates */
                     query?: {
                         [key: string]: string;
                     };
                     retry_schedule?: string[];
                     /** @default 30000 */
-                    timeout_ms: number;
+                    timeout_ms?: number;
                     url: string;
                 };
                 /** @description null: it depends on the event */
@@ -1776,7 +2344,7 @@ export interface components {
                  * @description null: the trigger's
                  * @default null
                  */
-                finality: (("latest" | "finalized") | {
+                finality?: (("latest" | "finalized") | {
                     confirmations: number;
                 }) | null;
                 id?: number;
@@ -1785,9 +2353,9 @@ export interface components {
                  * @default ignore
                  * @enum {string}
                  */
-                on_retraction: "ignore" | "notify";
+                on_retraction?: "ignore" | "notify";
                 /** @default 1 */
-                priority: number;
+                priority?: number;
                 /** @description What webhooks to this action's destination are signed with. Shown once: in the answer that follows the first rest action to a URL */
                 signing_secret?: string;
             } | {
@@ -1797,7 +2365,7 @@ export interface components {
                  * @description Whether it is told when the breaker of another action of the trigger opens
                  * @default false
                  */
-                alerts: boolean;
+                alerts?: boolean;
                 config: {
                     /**
                      * @default [
@@ -1811,7 +2379,7 @@ export interface components {
                      *       }
                      *     ]
                      */
-                    buttons: {
+                    buttons?: {
                         /** @enum {string} */
                         opens: "mute" | "open_event";
                         text: string;
@@ -1824,10 +2392,10 @@ export interface components {
                      * @default HTML
                      * @enum {string}
                      */
-                    parse_mode: "HTML" | "MarkdownV2" | "plain";
+                    parse_mode?: "HTML" | "MarkdownV2" | "plain";
                     retry_schedule?: string[];
                     /** @default false */
-                    silent: boolean;
+                    silent?: boolean;
                 };
                 /** @description null: it depends on the event */
                 destination_id?: number | null;
@@ -1835,7 +2403,7 @@ export interface components {
                  * @description null: the trigger's
                  * @default null
                  */
-                finality: (("latest" | "finalized") | {
+                finality?: (("latest" | "finalized") | {
                     confirmations: number;
                 }) | null;
                 id?: number;
@@ -1844,9 +2412,9 @@ export interface components {
                  * @default ignore
                  * @enum {string}
                  */
-                on_retraction: "ignore" | "notify";
+                on_retraction?: "ignore" | "notify";
                 /** @default 1 */
-                priority: number;
+                priority?: number;
                 /** @description What webhooks to this action's destination are signed with. Shown once: in the answer that follows the first rest action to a URL */
                 signing_secret?: string;
             } | {
@@ -1856,7 +2424,7 @@ export interface components {
                  * @description Whether it is told when the breaker of another action of the trigger opens
                  * @default false
                  */
-                alerts: boolean;
+                alerts?: boolean;
                 config: {
                     /** @description Whose endpoint and token are used; the agent of the event unless given */
                     agent_id?: number | string;
@@ -1865,13 +2433,13 @@ export interface components {
                     /** @description 8, or one more than retry_schedule has pauses, unless given */
                     max_attempts?: number;
                     /** @default false */
-                    resolve_endpoint: boolean;
+                    resolve_endpoint?: boolean;
                     retry_schedule?: string[];
                     /** @default 30000 */
-                    timeout_ms: number;
+                    timeout_ms?: number;
                     tool_name: string;
                     /** @default false */
-                    verify_file_hash: boolean;
+                    verify_file_hash?: boolean;
                 };
                 /** @description null: it depends on the event */
                 destination_id?: number | null;
@@ -1879,7 +2447,7 @@ export interface components {
                  * @description null: the trigger's
                  * @default null
                  */
-                finality: (("latest" | "finalized") | {
+                finality?: (("latest" | "finalized") | {
                     confirmations: number;
                 }) | null;
                 id?: number;
@@ -1888,9 +2456,9 @@ export interface components {
                  * @default ignore
                  * @enum {string}
                  */
-                on_retraction: "ignore" | "notify";
+                on_retraction?: "ignore" | "notify";
                 /** @default 1 */
-                priority: number;
+                priority?: number;
                 /** @description What webhooks to this action's destination are signed with. Shown once: in the answer that follows the first rest action to a URL */
                 signing_secret?: string;
             })[];
@@ -1906,17 +2474,17 @@ export interface components {
              *       "open_for": "1m"
              *     }
              */
-            circuit_breaker: {
+            circuit_breaker?: {
                 /** @default 5 */
-                failures: number;
+                failures?: number;
                 /** @default 1m */
-                open_for: string;
+                open_for?: string;
             };
             conditions: {
                 /** @enum {string} */
                 condition_type: "event_type_equals" | "agent_id_equals" | "owner_equals" | "metadata_key_equals" | "score_threshold" | "tag_equals" | "client_whitelist" | "response_threshold" | "validator_whitelist" | "file_uri_exists" | "expression" | "file_fetched" | "file_hash" | "file_json" | "ema_threshold" | "distinct_count" | "sum_threshold" | "change" | "sequence" | "absence" | "rate_limit";
                 /** @default {} */
-                config: {
+                config?: {
                     [key: string]: unknown;
                 };
                 field?: string | null;
@@ -1924,47 +2492,47 @@ export interface components {
                 value?: unknown;
             }[];
             /** @default null */
-            cooldown: {
+            cooldown?: {
                 /**
                  * @description Whether what was held back is delivered as one match afterwards
                  * @default false
                  */
-                digest: boolean;
+                digest?: boolean;
                 period: string;
                 /** @default agent */
-                scope: ("trigger" | "agent" | "client" | "validator" | "tag") | ("trigger" | "agent" | "client" | "validator" | "tag")[];
+                scope?: ("trigger" | "agent" | "client" | "validator" | "tag") | ("trigger" | "agent" | "client" | "validator" | "tag")[];
             } | null;
             /** Format: date-time */
             created_at: string;
             description?: string | null;
             /** @default true */
-            enabled: boolean;
+            enabled?: boolean;
             /** @default latest */
-            finality: ("latest" | "finalized") | {
+            finality?: ("latest" | "finalized") | {
                 confirmations: number;
             };
             /**
              * @description The first block whose events it fires for, also in the past
              * @default null
              */
-            from_block: number | null;
+            from_block?: number | null;
             /** @description Counts the changes of what the trigger looks at, and its switchings on */
             generation: number;
             id: string;
             /** @description Whether it remembers something */
             is_stateful: boolean;
             /** @default null */
-            max_fires: {
+            max_fires?: {
                 count: number;
                 /**
                  * @description Whether what was held back is delivered as one match afterwards
                  * @default false
                  */
-                digest: boolean;
+                digest?: boolean;
                 /** @default agent */
-                scope: ("trigger" | "agent" | "client" | "validator" | "tag") | ("trigger" | "agent" | "client" | "validator" | "tag")[];
+                scope?: ("trigger" | "agent" | "client" | "validator" | "tag") | ("trigger" | "agent" | "client" | "validator" | "tag")[];
                 /** @default null */
-                within: string | null;
+                within?: string | null;
             } | null;
             name: string;
             /**
@@ -1983,7 +2551,7 @@ export interface components {
              * @description Whether its state is built from the history before it starts
              * @default false
              */
-            warm_up: boolean;
+            warm_up?: boolean;
         };
         TriggerDocument: {
             actions: ({
@@ -1993,12 +2561,12 @@ export interface components {
                  * @description Whether it is told when the breaker of another action of the trigger opens
                  * @default false
                  */
-                alerts: boolean;
+                alerts?: boolean;
                 config: {
                     /** @description Several matches in one request: those that come within `wait` of the first, at most `max` */
                     batch?: {
                         /** @default 100 */
-                        max: number;
+                        max?: number;
                         wait: string;
                     };
                     body_template?: unknown;
@@ -2011,21 +2579,21 @@ export interface components {
                      * @default POST
                      * @enum {string}
                      */
-                    method: "POST" | "PUT" | "PATCH" | "GET" | "DELETE";
+                    method?: "POST" | "PUT" | "PATCH" | "GET" | "DELETE";
                     /** @description Added to the URL's own query; values are templates */
                     query?: {
                         [key: string]: string;
                     };
                     retry_schedule?: string[];
                     /** @default 30000 */
-                    timeout_ms: number;
+                    timeout_ms?: number;
                     url: string;
                 };
                 /**
                  * @description null: the trigger's
                  * @default null
                  */
-                finality: (("latest" | "finalized") | {
+                finality?: (("latest" | "finalized") | {
                     confirmations: number;
                 }) | null;
                 id?: number;
@@ -2034,9 +2602,9 @@ export interface components {
                  * @default ignore
                  * @enum {string}
                  */
-                on_retraction: "ignore" | "notify";
+                on_retraction?: "ignore" | "notify";
                 /** @default 1 */
-                priority: number;
+                priority?: number;
             } | {
                 /** @constant */
                 action_type: "telegram";
@@ -2044,7 +2612,7 @@ export interface components {
                  * @description Whether it is told when the breaker of another action of the trigger opens
                  * @default false
                  */
-                alerts: boolean;
+                alerts?: boolean;
                 config: {
                     /**
                      * @default [
@@ -2058,7 +2626,7 @@ export interface components {
                      *       }
                      *     ]
                      */
-                    buttons: {
+                    buttons?: {
                         /** @enum {string} */
                         opens: "mute" | "open_event";
                         text: string;
@@ -2071,16 +2639,16 @@ export interface components {
                      * @default HTML
                      * @enum {string}
                      */
-                    parse_mode: "HTML" | "MarkdownV2" | "plain";
+                    parse_mode?: "HTML" | "MarkdownV2" | "plain";
                     retry_schedule?: string[];
                     /** @default false */
-                    silent: boolean;
+                    silent?: boolean;
                 };
                 /**
                  * @description null: the trigger's
                  * @default null
                  */
-                finality: (("latest" | "finalized") | {
+                finality?: (("latest" | "finalized") | {
                     confirmations: number;
                 }) | null;
                 id?: number;
@@ -2089,9 +2657,9 @@ export interface components {
                  * @default ignore
                  * @enum {string}
                  */
-                on_retraction: "ignore" | "notify";
+                on_retraction?: "ignore" | "notify";
                 /** @default 1 */
-                priority: number;
+                priority?: number;
             } | {
                 /** @constant */
                 action_type: "mcp";
@@ -2099,7 +2667,7 @@ export interface components {
                  * @description Whether it is told when the breaker of another action of the trigger opens
                  * @default false
                  */
-                alerts: boolean;
+                alerts?: boolean;
                 config: {
                     /** @description Whose endpoint and token are used; the agent of the event unless given */
                     agent_id?: number | string;
@@ -2108,19 +2676,19 @@ export interface components {
                     /** @description 8, or one more than retry_schedule has pauses, unless given */
                     max_attempts?: number;
                     /** @default false */
-                    resolve_endpoint: boolean;
+                    resolve_endpoint?: boolean;
                     retry_schedule?: string[];
                     /** @default 30000 */
-                    timeout_ms: number;
+                    timeout_ms?: number;
                     tool_name: string;
                     /** @default false */
-                    verify_file_hash: boolean;
+                    verify_file_hash?: boolean;
                 };
                 /**
                  * @description null: the trigger's
                  * @default null
                  */
-                finality: (("latest" | "finalized") | {
+                finality?: (("latest" | "finalized") | {
                     confirmations: number;
                 }) | null;
                 id?: number;
@@ -2129,9 +2697,9 @@ export interface components {
                  * @default ignore
                  * @enum {string}
                  */
-                on_retraction: "ignore" | "notify";
+                on_retraction?: "ignore" | "notify";
                 /** @default 1 */
-                priority: number;
+                priority?: number;
             })[];
             chain_id: number;
             /**
@@ -2140,17 +2708,17 @@ export interface components {
              *       "open_for": "1m"
              *     }
              */
-            circuit_breaker: {
+            circuit_breaker?: {
                 /** @default 5 */
-                failures: number;
+                failures?: number;
                 /** @default 1m */
-                open_for: string;
+                open_for?: string;
             };
             conditions: {
                 /** @enum {string} */
                 condition_type: "event_type_equals" | "agent_id_equals" | "owner_equals" | "metadata_key_equals" | "score_threshold" | "tag_equals" | "client_whitelist" | "response_threshold" | "validator_whitelist" | "file_uri_exists" | "expression" | "file_fetched" | "file_hash" | "file_json" | "ema_threshold" | "distinct_count" | "sum_threshold" | "change" | "sequence" | "absence" | "rate_limit";
                 /** @default {} */
-                config: {
+                config?: {
                     [key: string]: unknown;
                 };
                 field?: string | null;
@@ -2158,40 +2726,40 @@ export interface components {
                 value?: unknown;
             }[];
             /** @default null */
-            cooldown: {
+            cooldown?: {
                 /**
                  * @description Whether what was held back is delivered as one match afterwards
                  * @default false
                  */
-                digest: boolean;
+                digest?: boolean;
                 period: string;
                 /** @default agent */
-                scope: ("trigger" | "agent" | "client" | "validator" | "tag") | ("trigger" | "agent" | "client" | "validator" | "tag")[];
+                scope?: ("trigger" | "agent" | "client" | "validator" | "tag") | ("trigger" | "agent" | "client" | "validator" | "tag")[];
             } | null;
             description?: string | null;
             /** @default true */
-            enabled: boolean;
+            enabled?: boolean;
             /** @default latest */
-            finality: ("latest" | "finalized") | {
+            finality?: ("latest" | "finalized") | {
                 confirmations: number;
             };
             /**
              * @description The first block whose events it fires for, also in the past
              * @default null
              */
-            from_block: number | null;
+            from_block?: number | null;
             /** @default null */
-            max_fires: {
+            max_fires?: {
                 count: number;
                 /**
                  * @description Whether what was held back is delivered as one match afterwards
                  * @default false
                  */
-                digest: boolean;
+                digest?: boolean;
                 /** @default agent */
-                scope: ("trigger" | "agent" | "client" | "validator" | "tag") | ("trigger" | "agent" | "client" | "validator" | "tag")[];
+                scope?: ("trigger" | "agent" | "client" | "validator" | "tag") | ("trigger" | "agent" | "client" | "validator" | "tag")[];
                 /** @default null */
-                within: string | null;
+                within?: string | null;
             } | null;
             name: string;
             /** @enum {string} */
@@ -2200,7 +2768,7 @@ export interface components {
              * @description Whether its state is built from the history before it starts
              * @default false
              */
-            warm_up: boolean;
+            warm_up?: boolean;
         };
         TriggerState: {
             /** @description Or cooldown, max_fires */
@@ -2231,6 +2799,41 @@ export interface components {
             reason: string;
             trigger_id: string;
             trigger_version: number;
+        };
+        User: {
+            /** Format: date-time */
+            created_at: string;
+            id: string;
+            /** @description false: their credentials are refused */
+            is_active: boolean;
+            is_admin: boolean;
+            /** Format: date-time */
+            last_login_at: string | null;
+            username: string;
+        };
+        UserChange: {
+            /** @description false: refuse their credentials, end their sessions and pause their triggers */
+            is_active?: boolean;
+            is_admin?: boolean;
+        };
+        UserWithCounts: {
+            /** Format: date-time */
+            created_at: string;
+            has_password: boolean;
+            id: string;
+            /** @description false: their credentials are refused */
+            is_active: boolean;
+            is_admin: boolean;
+            /** Format: date-time */
+            key_last_used_at: string | null;
+            /** @description Those that stand */
+            keys: number;
+            /** Format: date-time */
+            last_login_at: string | null;
+            triggers: number;
+            triggers_enabled: number;
+            username: string;
+            wallets: number;
         };
         Wallet: {
             address: string;
@@ -2434,6 +3037,39 @@ export interface operations {
             };
         };
     };
+    readProblem: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The type */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemType"];
+                };
+            };
+            404: components["responses"]["NotFound"];
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readReadiness: {
         parameters: {
             query?: never;
@@ -2452,6 +3088,133 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
+            503: components["responses"]["Unavailable"];
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listAdminUsers: {
+        parameters: {
+            query?: {
+                /** @description The next_cursor of the page before */
+                cursor?: string;
+                /** @description How many at most */
+                limit?: number;
+                /** @description Whose name contains this */
+                username?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of users */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["User"][];
+                        /** @description The cursor of the next page; null: this is the last */
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readAdminUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the user */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The user */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserWithCounts"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeAdminUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the user */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserChange"];
+            };
+        };
+        responses: {
+            /** @description The user as they are now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserWithCounts"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             /** @description Any other problem */
             default: {
@@ -3025,7 +3788,10 @@ export interface operations {
     retryDelivery: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description 1 to 255 visible characters that no other request of yours has had within 24 hours. The same request with the same key is done once, and gets the same answer again */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description The id of the delivery */
                 id: string;
@@ -3043,10 +3809,12 @@ export interface operations {
                     "application/json": components["schemas"]["Delivery"];
                 };
             };
+            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            422: components["responses"]["Unprocessable"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             /** @description Any other problem */
@@ -3063,7 +3831,10 @@ export interface operations {
     retryDeliveries: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description 1 to 255 visible characters that no other request of yours has had within 24 hours. The same request with the same key is done once, and gets the same answer again */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3085,8 +3856,10 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             /** @description Any other problem */
@@ -3152,7 +3925,10 @@ export interface operations {
     readDestination: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `ETag` of what is known: 304 if it is still so */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description The id of the destination */
                 id: string;
@@ -3170,6 +3946,14 @@ export interface operations {
                     "application/json": components["schemas"]["Destination"];
                 };
             };
+            /** @description It is as `If-None-Match` says */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
@@ -3189,7 +3973,10 @@ export interface operations {
     changeDestination: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `ETag` of what was read: 412 if it was changed since. Without it the change is made */
+                "If-Match"?: string;
+            };
             path: {
                 /** @description The id of the destination */
                 id: string;
@@ -3215,6 +4002,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
@@ -3233,7 +4021,10 @@ export interface operations {
     resetDestination: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `ETag` of what was read: 412 if it was changed since. Without it the change is made */
+                "If-Match"?: string;
+            };
             path: {
                 /** @description The id of the destination */
                 id: string;
@@ -3251,9 +4042,11 @@ export interface operations {
                     "application/json": components["schemas"]["Destination"];
                 };
             };
+            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             /** @description Any other problem */
@@ -3270,7 +4063,12 @@ export interface operations {
     rotateDestinationSecret: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description 1 to 255 visible characters that no other request of yours has had within 24 hours. The same request with the same key is done once, and gets the same answer again */
+                "Idempotency-Key"?: string;
+                /** @description The `ETag` of what was read: 412 if it was changed since. Without it the change is made */
+                "If-Match"?: string;
+            };
             path: {
                 /** @description The id of the destination */
                 id: string;
@@ -3297,8 +4095,10 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             /** @description Any other problem */
@@ -3435,7 +4235,10 @@ export interface operations {
     createKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description 1 to 255 visible characters that no other request of yours has had within 24 hours. The same request with the same key is done once, and gets the same answer again */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3460,6 +4263,7 @@ export interface operations {
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             /** @description Any other problem */
@@ -3548,7 +4352,10 @@ export interface operations {
     rotateKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description 1 to 255 visible characters that no other request of yours has had within 24 hours. The same request with the same key is done once, and gets the same answer again */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description The id of the key */
                 id: string;
@@ -3574,8 +4381,10 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             /** @description Any other problem */
@@ -4048,6 +4857,62 @@ export interface operations {
             };
         };
     };
+    stream: {
+        parameters: {
+            query?: {
+                /** @description Of this agent */
+                agent_id?: string;
+                /** @description Of this chain */
+                chain_id?: number;
+                /** @description Of this client */
+                client_address?: string;
+                /** @description Of this type */
+                event_type?: "Registered" | "MetadataSet" | "URIUpdated" | "Transfer" | "NewFeedback" | "FeedbackRevoked" | "ResponseAppended" | "ValidationRequest" | "ValidationResponse" | "Upgraded";
+                /** @description false: ends when everything up to now has been told */
+                follow?: "true" | "false";
+                /** @description start: with the oldest change that is kept; a time: with what has happened since. Last-Event-ID goes before it */
+                from?: string;
+                /** @description Of these kinds: event, match, delivery, separated by commas */
+                kinds?: string;
+                /** @description Of this registry */
+                registry?: "identity" | "reputation" | "validation";
+                /** @description Feedback with this score or a lower one */
+                score_max?: string;
+                /** @description Feedback with this score or a higher one */
+                score_min?: string;
+                /** @description The first tag of a feedback, or the tag of a validation response */
+                tag?: string;
+                /** @description The second tag of a feedback */
+                tag2?: string;
+                /** @description Matches and deliveries of this trigger */
+                trigger_id?: string;
+                /** @description Of this validator */
+                validator_address?: string;
+            };
+            header?: {
+                /** @description The id of the last event that was received: the next one follows */
+                "last-event-id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The stream. It ends when the client, or the server with a reason, ends it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     listTelegramChats: {
         parameters: {
             query?: {
@@ -4210,7 +5075,10 @@ export interface operations {
     createTelegramLinkCode: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description 1 to 255 visible characters that no other request of yours has had within 24 hours. The same request with the same key is done once, and gets the same answer again */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4225,9 +5093,11 @@ export interface operations {
                     "application/json": components["schemas"]["TelegramLinkCode"];
                 };
             };
+            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             409: components["responses"]["Conflict"];
+            422: components["responses"]["Unprocessable"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             /** @description Any other problem */
@@ -4334,7 +5204,10 @@ export interface operations {
     createTrigger: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description 1 to 255 visible characters that no other request of yours has had within 24 hours. The same request with the same key is done once, and gets the same answer again */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4356,8 +5229,10 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             /** @description Any other problem */
@@ -4374,7 +5249,10 @@ export interface operations {
     readTrigger: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `ETag` of what is known: 304 if it is still so */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description The id of the trigger */
                 id: string;
@@ -4392,6 +5270,14 @@ export interface operations {
                     "application/json": components["schemas"]["Trigger"];
                 };
             };
+            /** @description It is as `If-None-Match` says */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
@@ -4411,7 +5297,10 @@ export interface operations {
     replaceTrigger: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `ETag` of what was read: 412 if it was changed since. Without it the change is made */
+                "If-Match"?: string;
+            };
             path: {
                 /** @description The id of the trigger */
                 id: string;
@@ -4437,6 +5326,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
@@ -4455,7 +5345,10 @@ export interface operations {
     deleteTrigger: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `ETag` of what was read: 412 if it was changed since. Without it the change is made */
+                "If-Match"?: string;
+            };
             path: {
                 /** @description The id of the trigger */
                 id: string;
@@ -4471,9 +5364,503 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTriggerActions: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of what is known: 304 if it is still so */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description The id of the trigger */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All actions */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Action"][];
+                        /** @description The cursor of the next page; null: this is the last */
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description It is as `If-None-Match` says */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createTriggerAction: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description 1 to 255 visible characters that no other request of yours has had within 24 hours. The same request with the same key is done once, and gets the same answer again */
+                "Idempotency-Key"?: string;
+                /** @description The `ETag` of what was read: 412 if it was changed since. Without it the change is made */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The id of the trigger */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActionDocument"];
+            };
+        };
+        responses: {
+            /** @description The action */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Action"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readTriggerAction: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of what is known: 304 if it is still so */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description The id of the action */
+                action: string;
+                /** @description The id of the trigger */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The action */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Action"];
+                };
+            };
+            /** @description It is as `If-None-Match` says */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replaceTriggerAction: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of what was read: 412 if it was changed since. Without it the change is made */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The id of the action */
+                action: string;
+                /** @description The id of the trigger */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActionDocument"];
+            };
+        };
+        responses: {
+            /** @description The action as it is stored */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Action"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteTriggerAction: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of what was read: 412 if it was changed since. Without it the change is made */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The id of the action */
+                action: string;
+                /** @description The id of the trigger */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTriggerConditions: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of what is known: 304 if it is still so */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description The id of the trigger */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All conditions */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Condition"][];
+                        /** @description The cursor of the next page; null: this is the last */
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description It is as `If-None-Match` says */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createTriggerCondition: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description 1 to 255 visible characters that no other request of yours has had within 24 hours. The same request with the same key is done once, and gets the same answer again */
+                "Idempotency-Key"?: string;
+                /** @description The `ETag` of what was read: 412 if it was changed since. Without it the change is made */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The id of the trigger */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConditionDocument"];
+            };
+        };
+        responses: {
+            /** @description The condition */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Condition"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readTriggerCondition: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of what is known: 304 if it is still so */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description The id of the trigger */
+                id: string;
+                /** @description Where it is among the conditions, from 0 */
+                position: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The condition */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Condition"];
+                };
+            };
+            /** @description It is as `If-None-Match` says */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replaceTriggerCondition: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of what was read: 412 if it was changed since. Without it the change is made */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The id of the trigger */
+                id: string;
+                /** @description Where it is among the conditions, from 0 */
+                position: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConditionDocument"];
+            };
+        };
+        responses: {
+            /** @description The condition as it is stored */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Condition"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteTriggerCondition: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of what was read: 412 if it was changed since. Without it the change is made */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The id of the trigger */
+                id: string;
+                /** @description Where it is among the conditions, from 0 */
+                position: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             /** @description Any other problem */
@@ -4523,6 +5910,133 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    disableTrigger: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of what was read: 412 if it was changed since. Without it the change is made */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The id of the trigger */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The trigger as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trigger"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    duplicateTrigger: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description 1 to 255 visible characters that no other request of yours has had within 24 hours. The same request with the same key is done once, and gets the same answer again */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The id of the trigger */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The copy */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trigger"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    enableTrigger: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of what was read: 412 if it was changed since. Without it the change is made */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description The id of the trigger */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The trigger as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trigger"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             /** @description Any other problem */
@@ -4592,7 +6106,10 @@ export interface operations {
                 /** @description Wait so many seconds for every first attempt to end */
                 wait?: number;
             };
-            header?: never;
+            header?: {
+                /** @description 1 to 255 visible characters that no other request of yours has had within 24 hours. The same request with the same key is done once, and gets the same answer again */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description The id of the trigger */
                 id: string;
@@ -4627,6 +6144,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["Unprocessable"];
