@@ -99,7 +99,7 @@ const settings = z.object({
   TOCSIN_EVENT_RETENTION_DAYS: integer(7, 36_500).optional(),
   /** A quarter: long enough to look into any complaint. Hourly metrics stay. */
   TOCSIN_RESULT_RETENTION_DAYS: integer(1, 36_500).default(90),
-  /** Three days: a client that was away over a weekend finds what it missed. Longer costs room: some 100 bytes for each delivery that ends. */
+  /** Three days: a client that was away over a weekend finds what it missed. Longer costs room: some 200 bytes for each delivery that ends. */
   TOCSIN_STREAM_RETENTION_DAYS: integer(1, 365).default(3),
   /** Open streams of one process: each holds a socket and at most 4 MB. */
   TOCSIN_STREAMS_MAX: integer(0, 100_000).default(1000),
