@@ -88,7 +88,9 @@ export function addKeys(app: ApiApp): void {
       }
       const expiresAt = expires_at === null ? null : new Date(expires_at)
       const key = await createKey(c.var.db, userId, { name, scopes: [...new Set(scopes)], expiresAt })
-      if (key === undefined) throw new ProblemError(409, 'There are too many keys: revoke one first.')
+      if (key === undefined) {
+        throw new ProblemError(409, 'There are too many keys: revoke one first.', { type: 'limit-reached' })
+      }
       const headers = { 'cache-control': 'no-store', location: `${path}/${key.id}` }
       return c.json(key, 201, headers)
     },
