@@ -335,6 +335,6 @@ describe('a preview', () => {
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
       body,
     })
-    expect(response.status).toBe(422)
+    expect(response.status).toBe(400)
   })
 })
