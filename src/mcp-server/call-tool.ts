@@ -86,7 +86,7 @@ function buildRequest({ entry, places }: DescribedTool, args: Record<string, unk
       if (!/^[\x20-\x7e]*$/.test(text)) return { wrong: `${argument}: expected printable ASCII.` }
       headers[place.name] = text
     } else if (place.in === 'body') fields[place.name] = value
-    else whole = value
+    else whole = takeTag(value, headers, places)
   }
   const placed = [...places.values()]
   const body = placed.some((place) => place.in === 'whole')
@@ -101,6 +101,15 @@ function buildRequest({ entry, places }: DescribedTool, args: Record<string, unk
     headers,
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   }
+}
+
+/** What was read holds its tag, and is sent back with it: then it is changed only if it still is what was read. */
+function takeTag(value: unknown, headers: Record<string, string>, places: DescribedTool['places']): unknown {
+  if (!places.has('if_match') || typeof value !== 'object' || value === null || !('etag' in value))
+    return value
+  const { etag, ...rest } = value
+  if (typeof etag === 'string' && /^[\x20-\x7e]+$/.test(etag)) headers['If-Match'] ??= etag
+  return rest
 }
 
 function toText(value: unknown): string {

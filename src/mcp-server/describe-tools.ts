@@ -56,6 +56,8 @@ function describeTool(entry: ToolEntry, description: ApiDescription): DescribedT
   }
 
   for (const parameter of operation.parameters ?? []) {
+    // Who calls a tool wants to see what is there, also if it is as before.
+    if (parameter.name === 'If-None-Match') continue
     if (parameter.in !== 'path' && parameter.in !== 'query' && parameter.in !== 'header') continue
     const argument = parameter.in === 'header' ? toArgument(parameter.name) : parameter.name
     const schema = { ...resolve(parameter.schema ?? {}, description) }

@@ -189,6 +189,14 @@ test('an agent finds out how, tries, sets, tests and reads its own alarm', async
   const changed = await ask('replace_trigger', { id: made.id, trigger: { ...made, name: 'Renamed' } })
   expect(changed).toMatchObject({ id: made.id, name: 'Renamed', version: 2 })
   expect(await ask('read_trigger', { id: made.id })).toMatchObject({ name: 'Renamed' })
+  // What was read before that is not what there is.
+  const late = await call('replace_trigger', { id: made.id, trigger: { ...made, name: 'Late' } })
+  expect(late).toMatchObject({ isError: true, body: { status: 412 } })
+  expect(await ask('disable_trigger', { id: made.id })).toMatchObject({ enabled: false })
+  expect(await ask('enable_trigger', { id: made.id })).toMatchObject({ enabled: true })
+  const copy = await ask('duplicate_trigger', { id: made.id })
+  expect(copy.id).not.toBe(made.id)
+  await ask('delete_trigger', { id: copy.id })
   expect((await ask('list_triggers', { registry: 'reputation' })).data).toHaveLength(1)
 
   const fired = await ask('test_trigger', { id: made.id, event_id: 'event-1', wait: 20 })
