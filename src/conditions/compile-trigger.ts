@@ -70,7 +70,7 @@ export function compileTrigger(row: TriggerRow): CompiledTrigger {
     registry: row.registry,
     active_since: row.active_since,
     // Expressions are the slowest to ask, and the only ones that can fail.
-    conditions: [...stateless, ...expressions],
+    conditions: [...stateless.toSorted((a, b) => rankOf(a) - rankOf(b)), ...expressions],
     content: content.length === 0 ? none : content,
     stateful: stateful.length === 0 ? none : stateful.toSorted((a, b) => Number(a.last) - Number(b.last)),
     limits: row.cooldown === null && row.max_fires === null ? none : compileLimits(row),
@@ -80,6 +80,11 @@ export function compileTrigger(row: TriggerRow): CompiledTrigger {
     from_block: row.from_block ?? undefined,
     warm_up: row.warm_up,
   }
+}
+
+/** What the index cannot know comes first: for its candidates, the other conditions nearly always hold. */
+function rankOf({ operator }: CompiledCondition): number {
+  return operator === 'exists' || operator === 'contains' || operator === '!=' || operator === 'not_in' ? 0 : 1
 }
 
 /** Of a hundred thousand triggers most have none of these, and the same types. */

@@ -1,16 +1,18 @@
 import type { EventField, EventType, RegistryEvent } from '../event.ts'
 import type { CompiledTrigger } from './compiled-trigger.ts'
-import { type Key, listKeys, readKey } from './index/list-keys.ts'
+import { hashText, noHash } from './index/hash-text.ts'
+import { type Key, listKeys } from './index/list-keys.ts'
+import { createProbe, type Probe } from './index/probe.ts'
 import {
   createRangeList,
   deleteRange,
   getRange,
   isEmptyList,
+  type Range,
   type RangeList,
   setRange,
   visitRanges,
 } from './index/range-list.ts'
-import { roundOutward } from './index/round-outward.ts'
 
 export type TriggerIndex = {
   /** Adds the trigger, in the place of the one of the same id. */
@@ -33,18 +35,26 @@ type Lone = {
   trigger: CompiledTrigger
   /** Where undefined, any event will do. */
   field: EventField | undefined
-  /** What the field must be; where undefined, a number from low to high. */
-  value: string | undefined
-  low: number
-  high: number
+  /** The hash of what the field must be; `noHash`: it must be in the range. */
+  hash: number
+  range: Range
 }
 
+/** A key with the hashes of its values. */
+type Place =
+  | { kind: 'equals'; field: EventField; hashes: readonly number[] }
+  | { kind: 'range'; field: EventField; range: Range }
+
 /** A trigger on its way into the tree, or out of it. */
-type Entry = { trigger: CompiledTrigger; keys: readonly Key[]; lone: { at: Lone; depth: number } | undefined }
+type Entry = {
+  trigger: CompiledTrigger
+  places: readonly Place[]
+  lone: { at: Lone; depth: number } | undefined
+}
 
 type Split = {
   kind: 'split'
-  equals: { field: EventField; nodes: Map<string, Node> }[]
+  equals: { field: EventField; nodes: Map<number, Node> }[]
   ranges: { field: EventField; nodes: RangeList<Node> }[]
   rest: CompiledTrigger[]
 }
@@ -53,6 +63,7 @@ type Split = {
 const fewMax = 4
 
 const none: readonly CompiledTrigger[] = []
+const anything: Range = { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY }
 
 /**
  * Finds the triggers that an event concerns without looking at the others: by chain, event type (which has one registry), then the
@@ -62,15 +73,19 @@ const none: readonly CompiledTrigger[] = []
 export function createTriggerIndex(triggers: readonly CompiledTrigger[] = []): TriggerIndex {
   const byId = new Map<string, CompiledTrigger>()
   const chains = new Map<number, Map<EventType, Node>>()
+  let probe: Probe | undefined
 
   function put(trigger: CompiledTrigger) {
     remove(trigger.id)
     byId.set(trigger.id, trigger)
     const types = chains.get(trigger.chain_id) ?? new Map<EventType, Node>()
     chains.set(trigger.chain_id, types)
-    const entry = entryOf(trigger)
-    if (entry === undefined) return
-    for (const eventType of trigger.eventTypes) types.set(eventType, add(types.get(eventType), entry, 0))
+    const keys = listKeys(trigger)
+    if (keys === undefined) return
+    const entry = entryOf(trigger, keys)
+    for (const eventType of trigger.eventTypes) {
+      types.set(eventType, add(types.get(eventType), entry, 0))
+    }
   }
 
   function remove(id: string) {
@@ -78,8 +93,9 @@ export function createTriggerIndex(triggers: readonly CompiledTrigger[] = []): T
     if (trigger === undefined) return
     byId.delete(id)
     const types = chains.get(trigger.chain_id)
-    const entry = entryOf(trigger)
-    if (types === undefined || entry === undefined) return
+    const keys = listKeys(trigger)
+    if (types === undefined || keys === undefined) return
+    const entry = entryOf(trigger, keys)
     for (const eventType of trigger.eventTypes) {
       const left = drop(types.get(eventType), entry, 0)
       if (left === undefined) types.delete(eventType)
@@ -95,8 +111,10 @@ export function createTriggerIndex(triggers: readonly CompiledTrigger[] = []): T
     candidates(event) {
       const node = chains.get(event.chain_id)?.get(event.event_type)
       if (node === undefined) return none
+      probe ??= createProbe(event)
+      probe.begin(event)
       const found: CompiledTrigger[] = []
-      collect(node, event, found)
+      collect(node, probe, found)
       return found
     },
     get size() {
@@ -105,39 +123,31 @@ export function createTriggerIndex(triggers: readonly CompiledTrigger[] = []): T
   }
 }
 
-function collect(node: Node, event: RegistryEvent, found: CompiledTrigger[]) {
+function collect(node: Node, probe: Probe, found: CompiledTrigger[]) {
   if (isFew(node)) {
-    for (const lone of node) if (mayConcern(lone, event)) found.push(lone.trigger)
+    for (const lone of node) if (mayConcern(lone, probe)) found.push(lone.trigger)
     return
   }
   if (node.kind === 'lone') {
-    if (mayConcern(node, event)) found.push(node.trigger)
+    if (mayConcern(node, probe)) found.push(node.trigger)
     return
   }
   for (const { field, nodes } of node.equals) {
-    const value = readKey(event, field)
-    const next = value === undefined ? undefined : nodes.get(value)
-    if (next !== undefined) collect(next, event, found)
+    const next = nodes.get(probe.hashIn(field))
+    if (next !== undefined) collect(next, probe, found)
   }
-  if (node.ranges.length > 0) collectFromRanges(node, event, found)
+  for (const { field, nodes } of node.ranges) {
+    const seen = probe.rangeIn(field)
+    if (seen !== undefined) visitRanges(nodes, seen, collect, probe, found)
+  }
   for (const trigger of node.rest) found.push(trigger)
 }
 
-function mayConcern({ field, value, low, high }: Lone, event: RegistryEvent): boolean {
+function mayConcern({ field, hash, range }: Lone, probe: Probe): boolean {
   if (field === undefined) return true
-  if (value !== undefined) return readKey(event, field) === value
-  const seen = event[field]
-  if (seen === null) return false
-  const range = roundOutward(String(seen))
-  return low <= range.high && high >= range.low
-}
-
-function collectFromRanges({ ranges }: Split, event: RegistryEvent, found: CompiledTrigger[]) {
-  const visit = (next: Node) => collect(next, event, found)
-  for (const { field, nodes } of ranges) {
-    const seen = event[field]
-    if (seen !== null) visitRanges(nodes, roundOutward(String(seen)), visit)
-  }
+  if (hash !== noHash) return probe.hashIn(field) === hash
+  const seen = probe.rangeIn(field)
+  return seen !== undefined && range.low <= seen.high && range.high >= seen.low
 }
 
 /** @returns what stands in the place of the node from now on. */
@@ -152,25 +162,25 @@ function add(node: Node | undefined, entry: Entry, depth: number): Node {
   if (few.length < fewMax) return [...few, loneOf(entry, depth)]
   const split: Split = { kind: 'split', equals: [], ranges: [], rest: [] }
   for (const { trigger } of few) {
-    const other = entryOf(trigger)
-    if (other !== undefined) addToSplit(split, other, depth)
+    const keys = listKeys(trigger)
+    if (keys !== undefined) addToSplit(split, entryOf(trigger, keys), depth)
   }
   addToSplit(split, entry, depth)
   return split
 }
 
 function addToSplit(split: Split, entry: Entry, depth: number) {
-  const key = entry.keys[depth]
-  if (key === undefined) {
+  const place = entry.places[depth]
+  if (place === undefined) {
     split.rest.push(entry.trigger)
-  } else if (key.kind === 'equals') {
-    const nodes = split.equals.find(({ field }) => field === key.field)?.nodes ?? new Map<string, Node>()
-    if (nodes.size === 0) split.equals.push({ field: key.field, nodes })
-    for (const value of key.values) nodes.set(value, add(nodes.get(value), entry, depth + 1))
+  } else if (place.kind === 'equals') {
+    const nodes = split.equals.find(({ field }) => field === place.field)?.nodes ?? new Map<number, Node>()
+    if (nodes.size === 0) split.equals.push({ field: place.field, nodes })
+    for (const hash of place.hashes) nodes.set(hash, add(nodes.get(hash), entry, depth + 1))
   } else {
-    const nodes = split.ranges.find(({ field }) => field === key.field)?.nodes ?? createRangeList<Node>()
-    if (isEmptyList(nodes)) split.ranges.push({ field: key.field, nodes })
-    setRange(nodes, key.range, add(getRange(nodes, key.range), entry, depth + 1))
+    const nodes = split.ranges.find(({ field }) => field === place.field)?.nodes ?? createRangeList<Node>()
+    if (isEmptyList(nodes)) split.ranges.push({ field: place.field, nodes })
+    setRange(nodes, place.range, add(getRange(nodes, place.range), entry, depth + 1))
   }
 }
 
@@ -187,48 +197,52 @@ function drop(node: Node | undefined, entry: Entry, depth: number): Node | undef
 }
 
 function dropFromSplit(split: Split, entry: Entry, depth: number) {
-  const key = entry.keys[depth]
-  if (key === undefined) {
+  const place = entry.places[depth]
+  if (place === undefined) {
     const last = split.rest.pop()
-    const place = split.rest.indexOf(entry.trigger)
-    if (last !== undefined && last !== entry.trigger) split.rest[place] = last
-  } else if (key.kind === 'equals') {
-    const nodes = split.equals.find(({ field }) => field === key.field)?.nodes
-    for (const value of key.values) {
-      const left = drop(nodes?.get(value), entry, depth + 1)
-      if (left === undefined) nodes?.delete(value)
-      else nodes?.set(value, left)
+    const index = split.rest.indexOf(entry.trigger)
+    if (last !== undefined && last !== entry.trigger) split.rest[index] = last
+  } else if (place.kind === 'equals') {
+    const nodes = split.equals.find(({ field }) => field === place.field)?.nodes
+    for (const hash of place.hashes) {
+      const left = drop(nodes?.get(hash), entry, depth + 1)
+      if (left === undefined) nodes?.delete(hash)
+      else nodes?.set(hash, left)
     }
-    if (nodes?.size === 0) split.equals = split.equals.filter(({ field }) => field !== key.field)
+    if (nodes?.size === 0) split.equals = split.equals.filter(({ field }) => field !== place.field)
   } else {
-    const nodes = split.ranges.find(({ field }) => field === key.field)?.nodes
+    const nodes = split.ranges.find(({ field }) => field === place.field)?.nodes
     if (nodes === undefined) return
-    const left = drop(getRange(nodes, key.range), entry, depth + 1)
-    if (left === undefined) deleteRange(nodes, key.range)
-    else setRange(nodes, key.range, left)
-    if (isEmptyList(nodes)) split.ranges = split.ranges.filter(({ field }) => field !== key.field)
+    const left = drop(getRange(nodes, place.range), entry, depth + 1)
+    if (left === undefined) deleteRange(nodes, place.range)
+    else setRange(nodes, place.range, left)
+    if (isEmptyList(nodes)) split.ranges = split.ranges.filter(({ field }) => field !== place.field)
   }
 }
 
-/** `undefined`: no event can be its match. */
-function entryOf(trigger: CompiledTrigger): Entry | undefined {
-  const keys = listKeys(trigger)
-  return keys && { trigger, keys, lone: undefined }
+function entryOf(trigger: CompiledTrigger, keys: readonly Key[]): Entry {
+  const places = keys.map(
+    (key): Place =>
+      // Two values of one list with one hash would be two places that are one.
+      key.kind === 'range'
+        ? key
+        : { kind: 'equals', field: key.field, hashes: [...new Set(key.values.map(hashText))] },
+  )
+  return { trigger, places, lone: undefined }
 }
 
 /** All the places of a depth where a trigger is alone share one object. */
 function loneOf(entry: Entry, depth: number): Lone {
   if (entry.lone?.depth === depth) return entry.lone.at
-  const rest = entry.keys.slice(depth)
+  const rest = entry.places.slice(depth)
   // Lists are left to the condition: looking through one is as dear as asking it.
-  const key = rest.find((one) => one.kind === 'range' || one.values.length === 1)
+  const place = rest.find((one) => one.kind === 'range' || one.hashes.length === 1)
   const at: Lone = {
     kind: 'lone',
     trigger: entry.trigger,
-    field: key?.field,
-    value: key?.kind === 'equals' ? key.values[0] : undefined,
-    low: key?.kind === 'range' ? key.range.low : 0,
-    high: key?.kind === 'range' ? key.range.high : 0,
+    field: place?.field,
+    hash: place?.kind === 'equals' ? (place.hashes[0] ?? noHash) : noHash,
+    range: place?.kind === 'range' ? place.range : anything,
   }
   entry.lone = { at, depth }
   return at

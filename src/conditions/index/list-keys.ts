@@ -1,6 +1,5 @@
-import { type EventField, eventFields, type RegistryEvent } from '../../event.ts'
+import type { EventField } from '../../event.ts'
 import type { CompiledTrigger } from '../compiled-trigger.ts'
-import { normalizeDecimal } from '../decimal.ts'
 import type { Range } from './range-list.ts'
 import { rangeOf } from './round-outward.ts'
 
@@ -65,22 +64,6 @@ export function listKeys(trigger: CompiledTrigger): readonly Key[] | undefined {
   }
   for (const [field, range] of ranges) keys.push({ kind: 'range', field, range })
   return keys
-}
-
-/** What an event has in a field, in the form that values of conditions have. */
-export function readKey(event: RegistryEvent, field: EventField): string | undefined {
-  const seen = event[field]
-  if (seen === null) return undefined
-  const text = String(seen)
-  switch (eventFields[field].kind) {
-    case 'address':
-      return text.toLowerCase()
-    case 'integer':
-    case 'decimal':
-      return /^[1-9]\d*$/.test(text) ? text : (normalizeDecimal(text) ?? text)
-    default:
-      return text
-  }
 }
 
 function shareOf(field: EventField, values: readonly string[]): number {

@@ -10,8 +10,10 @@ type Slot<Item> = Range & { item: Item | undefined }
  * with two ends, a tree over the list has the largest `high` of each half, and halves that end too low are passed over.
  */
 export type RangeList<Item> = {
-  /** Those that are not sorted yet. */
+  /** Those that are not sorted yet, with their ends side by side: most are passed over, and then nothing else of them is looked at. */
   added: Slot<Item>[]
+  lows: number[]
+  highs: number[]
   /** All that have an item. A list of few does without. */
   byRange: Map<string, Slot<Item>> | undefined
   sorted: Sorted<Item> | undefined
@@ -29,7 +31,7 @@ const addedMax = 8
 
 /** A list of no ranges. */
 export function createRangeList<Item>(): RangeList<Item> {
-  return { added: [], byRange: undefined, sorted: undefined }
+  return { added: [], lows: [], highs: [], byRange: undefined, sorted: undefined }
 }
 
 /** The item of exactly this range. */
@@ -46,6 +48,8 @@ export function setRange<Item>(list: RangeList<Item>, range: Range, item: Item):
   }
   const slot = { low: range.low, high: range.high, item }
   list.added.push(slot)
+  list.lows.push(slot.low)
+  list.highs.push(slot.high)
   if (list.byRange !== undefined) list.byRange.set(keyOf(slot), slot)
   else if (list.added.length > addedMax) list.byRange = new Map(list.added.map((each) => [keyOf(each), each]))
 }
@@ -56,7 +60,10 @@ export function deleteRange<Item>(list: RangeList<Item>, range: Range): void {
   if (slot === undefined) return
   slot.item = undefined
   if (list.byRange === undefined) {
-    list.added = list.added.filter((each) => each !== slot)
+    setAdded(
+      list,
+      list.added.filter((each) => each !== slot),
+    )
     return
   }
   list.byRange.delete(keyOf(range))
@@ -69,17 +76,32 @@ export function isEmptyList({ added, byRange }: RangeList<unknown>): boolean {
   return byRange === undefined ? added.length === 0 : byRange.size === 0
 }
 
-/** Calls `visit` with the item of each range that has a number in common with `wanted`. */
-export function visitRanges<Item>(list: RangeList<Item>, wanted: Range, visit: (item: Item) => void): void {
+/** Calls `visit` with the item of each range that has a number in common with `wanted`, and what else is given. */
+export function visitRanges<Item, A, B>(
+  list: RangeList<Item>,
+  wanted: Range,
+  visit: (item: Item, a: A, b: B) => void,
+  a: A,
+  b: B,
+): void {
   // Sorting is put off until somebody asks. The root balances what is looked through one by one with how often all is sorted.
   const loose = addedMax + Math.sqrt(list.sorted?.slots.length ?? 0)
   if (list.byRange !== undefined && list.added.length > loose) sort(list, list.byRange)
-  for (const { low, high, item } of list.added) {
-    if (item !== undefined && low <= wanted.high && high >= wanted.low) visit(item)
+  const { low, high } = wanted
+  for (let place = 0; place < list.lows.length; place += 1) {
+    if ((list.lows[place] ?? 0) > high || (list.highs[place] ?? 0) < low) continue
+    const item = list.added[place]?.item
+    if (item !== undefined) visit(item, a, b)
   }
   if (list.sorted === undefined) return
-  const end = countUpTo(list.sorted.lows, wanted.high)
-  if (end > 0) walk(list.sorted, 0, 0, list.sorted.slots.length, end, wanted.low, visit)
+  const end = countUpTo(list.sorted.lows, high)
+  if (end > 0) walk(list.sorted, 0, 0, list.sorted.slots.length, end, low, visit, a, b)
+}
+
+function setAdded<Item>(list: RangeList<Item>, added: Slot<Item>[]): void {
+  list.added = added
+  list.lows = added.map(({ low }) => low)
+  list.highs = added.map(({ high }) => high)
 }
 
 function findSlot<Item>({ added, byRange }: RangeList<Item>, range: Range): Slot<Item> | undefined {
@@ -90,7 +112,7 @@ function findSlot<Item>({ added, byRange }: RangeList<Item>, range: Range): Slot
 function sort<Item>(list: RangeList<Item>, byRange: ReadonlyMap<string, Slot<Item>>): void {
   // Of equal lows the longest first, so that the ranges that are open below are a run too.
   const slots = [...byRange.values()].sort((a, b) => compare(a.low, b.low) || compare(b.high, a.high))
-  list.added = []
+  setAdded(list, [])
   list.sorted = undefined
   if (slots.length === 0) return
   const highest = new Float64Array(2 ** (Math.ceil(Math.log2(slots.length)) + 1))
@@ -118,24 +140,26 @@ function measure(
 }
 
 /** Visits those of slots[from..to) that are before `end` and do not end below `low`. */
-function walk<Item>(
+function walk<Item, A, B>(
   sorted: Sorted<Item>,
   node: number,
   from: number,
   to: number,
   end: number,
   low: number,
-  visit: (item: Item) => void,
+  visit: (item: Item, a: A, b: B) => void,
+  a: A,
+  b: B,
 ): void {
   if (from >= end || (sorted.highest[node] ?? 0) < low) return
   if (to - from === 1) {
     const item = sorted.slots[from]?.item
-    if (item !== undefined) visit(item)
+    if (item !== undefined) visit(item, a, b)
     return
   }
   const middle = (from + to) >> 1
-  walk(sorted, 2 * node + 1, from, middle, end, low, visit)
-  walk(sorted, 2 * node + 2, middle, to, end, low, visit)
+  walk(sorted, 2 * node + 1, from, middle, end, low, visit, a, b)
+  walk(sorted, 2 * node + 2, middle, to, end, low, visit, a, b)
 }
 
 /** How many of the sorted numbers are at most `max`. */
