@@ -16,6 +16,7 @@ import { rotateCommand } from './commands/secrets.ts'
 import { testCommand } from './commands/triggers.ts'
 import { applyCommand as applyTriggersCommand } from './commands/triggers-apply.ts'
 import { exportCommand } from './commands/triggers-export.ts'
+import { importCommand, importSources } from './commands/triggers-import.ts'
 import { validateCommand } from './commands/triggers-validate.ts'
 import { createAdminCommand } from './commands/users.ts'
 import { loadEnvironmentFile } from './config.ts'
@@ -158,6 +159,7 @@ function createProgram(): Command {
     .action(testCommand)
 
   addTriggerFiles(triggers)
+  addTriggerImport(triggers)
 
   const bound = reader(parseBound, 'expected the number of a block, or a time such as 2026-11-20T08:30:00Z')
   program
@@ -211,6 +213,18 @@ function addTriggerFiles(triggers: Command): void {
     .addOption(new Option('--format <format>').choices(['yaml', 'json']).default('yaml'))
     .addOption(api)
     .action(exportCommand)
+}
+
+function addTriggerImport(triggers: Command): void {
+  triggers
+    .command('import')
+    .description('trigger documents for what another program watches; says what has no meaning here')
+    .addOption(new Option('--from <program>').choices(importSources).makeOptionMandatory())
+    .addOption(
+      new Option('-f, --file <file...>', 'its configuration, JSON or YAML; - is stdin').makeOptionMandatory(),
+    )
+    .option('--json', 'one line with triggers and skipped')
+    .action(importCommand)
 }
 
 function parseApiUrl(text: string): string | undefined {

@@ -28,7 +28,11 @@ export function compactDocument(document: TriggerDocument): Json {
     return object
   }
   const { name, description, chain_id, registry, conditions, actions, ...options } = whole
-  for (const condition of conditions as Json[]) thin(condition)
+  for (const condition of conditions as { config?: Json }[]) {
+    if (condition.config !== undefined) thin(condition.config)
+    thin(condition)
+  }
+  for (const limit of [options.cooldown, options.max_fires]) if (isObject(limit)) thin(limit)
   for (const action of actions as { config: Json }[]) {
     thin(action.config)
     thin(action)
@@ -47,4 +51,8 @@ export function compactDocument(document: TriggerDocument): Json {
     conditions: conditions as Json[],
     actions: actions as Json[],
   }
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null
 }
