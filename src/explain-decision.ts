@@ -148,6 +148,7 @@ async function judge(
     due: [],
     triggerOf: () => compiled,
     end: { clock: event.block_time.getTime(), block_number: event.block_number },
+    explain: true,
     onDecision: (_, made) => {
       decision = made
     },

@@ -8,6 +8,7 @@ import type {
   CompiledTrigger,
   FileVerdict,
   State,
+  StepOutcome,
 } from '../conditions/compiled-trigger.ts'
 import type { RegistryEvent } from '../event.ts'
 import type { Evidence } from './evidence.ts'
@@ -55,6 +56,8 @@ export type FoldOptions = {
   end: { clock: number; block_number: number }
   /** Called with every decision on a hit, in order. */
   onDecision?: ((hit: Hit, decision: Decision) => void) | undefined
+  /** Gather the evidence of decisions that fire nothing, too: it takes as long as the rest of the fold. */
+  explain?: boolean | undefined
 }
 
 export type Folded = {
@@ -115,54 +118,61 @@ function decide(hit: Hit, options: FoldOptions, folded: Folded): Decision {
     folded.undecided.push({ ...hit, error: hit.error })
     return { outcome: 'undecided', reason: hit.error, evidence: statelessEvidence(hit, undefined) }
   }
-  const explain = options.onDecision !== undefined
+  const explain = options.explain === true
   const isPlain = trigger.stateful.length === 0 && trigger.limits.length === 0 && !trigger.readsFiles
   if (isPlain) {
-    const evidence = hit.mayFire || explain ? statelessEvidence(hit, undefined) : []
+    const evidence = hit.mayFire || explain ? statelessEvidence(hit, undefined) : none
     if (hit.mayFire) folded.matches.push(matchOf(hit, evidence))
     return { outcome: hit.mayFire ? 'fired' : 'only remembered', evidence }
   }
 
   const file = trigger.readsFiles ? options.fileOf(event) : undefined
-  if (trigger.readsFiles && file === undefined) return { outcome: 'waiting', evidence: [] }
-  const stateless = () => statelessEvidence(hit, file)
+  if (trigger.readsFiles && file === undefined) return { outcome: 'waiting', evidence: none }
   if (file !== undefined && !trigger.content.every((condition) => condition.test(event, file).holds)) {
-    return { outcome: 'not fired', evidence: explain ? stateless() : [] }
+    return { outcome: 'not fired', evidence: explain ? statelessEvidence(hit, file) : none }
   }
 
-  const steps = stepAll(hit, file, options.memory)
-  const evidence = () => [...stateless(), ...steps.evidence].sort((a, b) => a.position - b.position)
-  if (!steps.hold) return { outcome: 'not fired', evidence: explain ? evidence() : [] }
-  if (!hit.mayFire) return { outcome: 'only remembered', evidence: explain ? evidence() : [] }
+  const { hold, steps } = stepAll(hit, file, options.memory)
+  // Most events end here, and nobody asks why.
+  if (!hold && !explain) return notFired
+  const evidence = explain || hit.mayFire ? allEvidence(hit, file, steps) : none
+  if (!hold) return { outcome: 'not fired', evidence }
+  if (!hit.mayFire) return { outcome: 'only remembered', evidence }
 
   const scopes = trigger.limits.map((limit) => limit.scopeOf(event))
   const anchor = anchorOf(event)
   const by = holdBack(trigger, scopes, anchor, anchor.block_time, event.block_number, options.memory)
-  if (by !== undefined) return { outcome: 'held back', by, evidence: explain ? evidence() : [] }
+  if (by !== undefined) return { outcome: 'held back', by, evidence: explain ? evidence : none }
   for (const condition of trigger.stateful) {
     if (condition.afterFire === undefined) continue
     const slot = options.memory.get(trigger, condition.position, condition.scopeOf(event))
     const state = condition.afterFire(slot.state)
     if (state !== slot.state) options.memory.change({ ...slot, state }, event.block_number)
   }
-  const match = matchOf(hit, evidence())
-  folded.matches.push(match)
-  return { outcome: 'fired', evidence: match.evidence }
+  folded.matches.push(matchOf(hit, evidence))
+  return { outcome: 'fired', evidence }
 }
+
+const none: readonly Evidence[] = Object.freeze([])
+const notFired: Decision = Object.freeze({ outcome: 'not fired', evidence: none })
+
+/** One stateful condition that has taken an event, with what it remembered before. */
+type Step = { condition: CompiledStateful; slot: Slot; outcome: StepOutcome }
 
 /** Lets every stateful condition take the event. Those that count what the others let through come last, and only if they did. */
 function stepAll(
   { trigger, event }: Hit,
   file: FileVerdict | undefined,
   memory: Memory,
-): { hold: boolean; evidence: Evidence[] } {
-  const evidence: Evidence[] = []
+): { hold: boolean; steps: readonly Step[] } {
+  const steps: Step[] = []
   let othersHold = true
   let lastHold = true
   for (const condition of trigger.stateful) {
     if (condition.last && !othersHold) break
     const slot = memory.get(trigger, condition.position, condition.scopeOf(event))
-    const { holds, seen, state, wakeAt } = condition.step(slot.state, event, file)
+    const outcome = condition.step(slot.state, event, file)
+    const { holds, state, wakeAt } = outcome
     if (state !== slot.state || wakeAt !== slot.wakeAt) {
       const { trigger_id, generation, position, scope } = slot
       // Written out, as below: spreading took a third of the fold.
@@ -178,24 +188,32 @@ function stepAll(
         event.block_number,
       )
     }
-    const { position, condition_type, field, operator, value, config } = condition
-    evidence.push({
-      position,
-      condition_type,
-      field,
-      operator,
-      value,
-      config,
-      scope: slot.scope,
-      seen,
-      holds,
-      state_before: slot.state,
-      state,
-    })
+    steps.push({ condition, slot, outcome })
     if (condition.last) lastHold &&= holds
     else othersHold &&= holds
   }
-  return { hold: othersHold && lastHold, evidence }
+  return { hold: othersHold && lastHold, steps }
+}
+
+function allEvidence(hit: Hit, file: FileVerdict | undefined, steps: readonly Step[]): Evidence[] {
+  return [...statelessEvidence(hit, file), ...steps.map(stepEvidence)].sort((a, b) => a.position - b.position)
+}
+
+function stepEvidence({ condition, slot, outcome }: Step): Evidence {
+  const { position, condition_type, field, operator, value, config } = condition
+  return {
+    position,
+    condition_type,
+    field,
+    operator,
+    value,
+    config,
+    scope: slot.scope,
+    seen: outcome.seen,
+    holds: outcome.holds,
+    state_before: slot.state,
+    state: outcome.state,
+  }
 }
 
 /** What wakes later has no event to ask for the scopes of the trigger's limits. */

@@ -45,7 +45,8 @@ export const distinctCount: StatefulDefinition = {
         const now = event.block_time.getTime()
         const before = (state as { values: readonly Entry[] } | undefined)?.values ?? []
         // A value that comes again moves to the end: entries stay in the order of their times.
-        const others = before.filter(([other]) => other !== value)
+        const isNew = before.every(([other]) => other !== value)
+        const others = isNew ? before : before.filter(([other]) => other !== value)
         const added: Entry = [value, now]
         const { entries: values, droppedAt } = slide(others, added, ([, lastAt]) => lastAt, windowMs)
         return {
