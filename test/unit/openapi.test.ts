@@ -2,8 +2,13 @@ import { readFileSync } from 'node:fs'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { operationName } from '../../src/api/operation-name.ts'
-import { clientSchemaFile, describeApi, generateClient } from '../../src/dev/generate-client.ts'
-import { createDescriptionAjv } from '../support/check-answer.ts'
+import {
+  clientSchemaFile,
+  createDescribedApp,
+  describeApi,
+  generateClient,
+} from '../../src/dev/generate-client.ts'
+import { createAnswerCheck, createDescriptionAjv } from '../support/check-answer.ts'
 import { openapiStructure } from '../support/openapi-structure.ts'
 
 type Json = Record<string, unknown>
@@ -150,6 +155,21 @@ describe('the description of the API', () => {
     )
     expect(objects.length).toBeGreaterThan(60)
     for (const [at, { additionalProperties }] of objects) expect(additionalProperties, at).toBeDefined()
+  })
+
+  test('holds answers to what it says of them', async () => {
+    const check = createAnswerCheck(description)
+    const app = createDescribedApp()
+    expect(await check('GET', '/healthz', await app.request('/healthz'))).toEqual([])
+    expect(await check('GET', '/v1/triggers', await app.request('/v1/triggers'))).toEqual([])
+    const answer = (body: object, status = 200) => Response.json(body, { status })
+    const page = { data: [], next_cursor: null }
+    expect(await check('GET', '/v1/triggers', answer(page))).toEqual([])
+    expect(await check('GET', '/v1/triggers', answer({ ...page, more: 1 }))).toHaveLength(1)
+    expect(await check('GET', '/v1/triggers', answer({ data: [{}] }))).not.toEqual([])
+    expect(await check('GET', '/v1/triggers', answer(page, 404))).toEqual([
+      expect.stringContaining('not described'),
+    ])
   })
 
   test('is what the types of the client were generated from: npm run generate-client', async () => {
