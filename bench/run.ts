@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { api } from './api.ts'
 import { backfill } from './backfill.ts'
 import { backtest } from './backtest.ts'
 import { deliver } from './deliver.ts'
@@ -8,6 +9,7 @@ import { pipeline } from './pipeline.ts'
 import { query } from './query.ts'
 
 const benches: Record<string, () => Promise<unknown>> = {
+  api,
   backfill,
   backtest,
   deliver,

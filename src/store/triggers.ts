@@ -78,6 +78,7 @@ const insertActions = query<never>('manage/insert-actions')
 const updateActions = query<never>('manage/update-actions')
 const deleteActions = query<never>('manage/delete-actions')
 const selectTriggers = query<StoredTrigger>('manage/read-triggers')
+const selectTrigger = query<StoredTrigger>('manage/read-trigger')
 const selectTriggerIds = query<{ id: string; page_key: string[] }>('manage/list-trigger-ids')
 
 /**
@@ -201,7 +202,7 @@ export async function readTrigger(
   id: string,
   userId?: string,
 ): Promise<StoredTrigger | undefined> {
-  const [trigger] = await selectTriggers(db, [[id], userId])
+  const [trigger] = await selectTrigger(db, [id, userId])
   return trigger && withoutSecrets(trigger)
 }
 
