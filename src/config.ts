@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { type Chain, knownChains } from './chains.ts'
 import { UserError } from './errors.ts'
 import { parseCidrs } from './outbound/cidr.ts'
+import { parseRate } from './parse-rate.ts'
 import { parseSecretKeys } from './secret-keys.ts'
 
 /** A chain that is switched on: its endpoints are given and its start block is known. */
@@ -87,6 +88,14 @@ const settings = z.object({
   TOCSIN_REGISTRATION: z.enum(['open', 'closed'], { error: 'expected open or closed' }).default('open'),
   /** Each is looked at for every event of its chain, and held in memory: what a person can oversee is far below. 0: any number. */
   TOCSIN_TRIGGERS_MAX: integer(0, 1_000_000).default(1000),
+  /** Ten a second is more than a person's dashboards ask for. 0: no limit. */
+  TOCSIN_RATE_LIMIT: parsedBy(parseRate).prefault('600/1m'),
+  /** Of one address without a good credential: enough to sign in, too few to guess. */
+  TOCSIN_RATE_LIMIT_ANONYMOUS: parsedBy(parseRate).prefault('60/1m'),
+  /** Backtests, exports and sign-ins take a processor for a while each. */
+  TOCSIN_RATE_LIMIT_COSTLY: parsedBy(parseRate).prefault('30/1m'),
+  /** None: anybody can write X-Forwarded-For. */
+  TOCSIN_TRUSTED_PROXIES: cidrs.default([]),
   /** Messages that wallets sign name the place that they are for. It cannot be taken from a request: a thief would name his own. */
   TOCSIN_PUBLIC_URL: url(['https:', 'http:']).optional(),
   /** Who scrapes metrics is no user, and the API is on loopback: without it, whoever reaches the API may read them. */
@@ -215,6 +224,12 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
       token: value.TOCSIN_API_TOKEN,
       registration: value.TOCSIN_REGISTRATION,
       triggersMax: value.TOCSIN_TRIGGERS_MAX,
+      rateLimits: {
+        credential: value.TOCSIN_RATE_LIMIT,
+        anonymous: value.TOCSIN_RATE_LIMIT_ANONYMOUS,
+        costly: value.TOCSIN_RATE_LIMIT_COSTLY,
+        trustedProxies: value.TOCSIN_TRUSTED_PROXIES,
+      },
       publicUrl: value.TOCSIN_PUBLIC_URL,
       stream: { inTotal: value.TOCSIN_STREAMS_MAX, perUser: value.TOCSIN_STREAMS_MAX_PER_USER },
     },

@@ -32,6 +32,7 @@ import { addMetrics } from './metrics.ts'
 import { addPreview } from './preview.ts'
 import { invalid, ProblemError, toProblems, toResponse } from './problem.ts'
 import { addProblems } from './problems.ts'
+import { createRateLimiter, type RateLimits } from './rate-limit.ts'
 import { addResults } from './results.ts'
 import { addStats } from './stats.ts'
 import { addStream, type StreamLimits } from './stream.ts'
@@ -69,6 +70,8 @@ export type ApiContext = {
   rpcUrls: RpcUrls
   /** The chains that triggers can be for. */
   chains: readonly { id: number }[]
+  /** Without them, nobody is limited. */
+  rateLimits?: RateLimits | undefined
   /** How many triggers a user may have; 0: any number. */
   triggersMax: number
   /** Bounds of GET /v1/stream, where they differ from the usual ones. */
@@ -112,7 +115,9 @@ export function createApp(options: Omit<ApiContext, Optional> & Partial<Pick<Api
     return toResponse(problem, context.log)
   })
   const authenticate = createAuthenticator(context)
-  app.use(authorize(app, context.db, authenticate))
+  const limiter = context.rateLimits && createRateLimiter(context.db, context.log, context.rateLimits)
+  const authorization = authorize(app, context.db, authenticate)
+  app.use(limiter === undefined ? authorization : limiter.limit(authorization))
   app.use(
     bodyLimit({
       maxSize: bodyBytesMax,
@@ -125,7 +130,7 @@ export function createApp(options: Omit<ApiContext, Optional> & Partial<Pick<Api
 
   addProblems(app)
   addHealth(app, context)
-  addMetrics(app, context)
+  addMetrics(app, context, limiter?.metrics)
   addTriggers(app, context)
   addTriggerParts(app, context)
   addTriggerSwitches(app, context)

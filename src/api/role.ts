@@ -29,6 +29,7 @@ await runRole('api', async ({ config, log, shutdown }) => {
       userId,
       metricsToken: config.metricsToken,
       registration: config.api.registration,
+      rateLimits: config.api.rateLimits,
       triggersMax: config.api.triggersMax,
       publicUrl: config.api.publicUrl,
       stream: config.api.stream,
