@@ -84,6 +84,8 @@ const settings = z.object({
   TOCSIN_API_PORT: integer(0, 65_535).default(8004),
   /** The installation's own credential: whoever holds it may do everything. Without it, one is made once and kept in TOCSIN_HOME/api-token. */
   TOCSIN_API_TOKEN: z.string().min(16, 'expected at least 16 characters').optional(),
+  /** Where commands find the API, if it is not the one of this installation. */
+  TOCSIN_API_URL: url(['https:', 'http:']).optional(),
   /** Open, since the API is on loopback: who opens it to others decides about that as well. */
   TOCSIN_REGISTRATION: z.enum(['open', 'closed'], { error: 'expected open or closed' }).default('open'),
   /** Each is looked at for every event of its chain, and held in memory: what a person can oversee is far below. 0: any number. */
@@ -222,6 +224,7 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
       host: value.TOCSIN_API_HOST,
       port: value.TOCSIN_API_PORT,
       token: value.TOCSIN_API_TOKEN,
+      url: value.TOCSIN_API_URL,
       registration: value.TOCSIN_REGISTRATION,
       triggersMax: value.TOCSIN_TRIGGERS_MAX,
       rateLimits: {

@@ -1,11 +1,10 @@
-import { createInterface } from 'node:readline/promises'
-import { Writable } from 'node:stream'
 import { describePasswordProblem, hashPassword } from '../accounts/passwords.ts'
 import { describeUsernameProblem } from '../accounts/usernames.ts'
 import { UserError } from '../errors.ts'
 import { makeAdmin } from '../store/accounts.ts'
 import { endSessions } from '../store/sessions.ts'
 import { print } from './print.ts'
+import { readPassword } from './read-password.ts'
 import { withDatabase } from './with-database.ts'
 
 /** `tocsin users create-admin <name>`. One that exists becomes an administrator, with the password given now. */
@@ -23,25 +22,4 @@ export async function createAdminCommand(name: string, options: { json?: boolean
       : `${name} is an administrator, with a new password and no sessions.`
     print(options, { id, username: name, is_new }, [said])
   })
-}
-
-/** At a terminal it is asked for and not shown; otherwise stdin has it, in one line. Never an argument: others could read it there. */
-async function readPassword(): Promise<string> {
-  const { stdin } = process
-  if (!stdin.isTTY) {
-    const chunks: Buffer[] = []
-    for await (const chunk of stdin) chunks.push(Buffer.from(chunk as Uint8Array))
-    return Buffer.concat(chunks)
-      .toString('utf8')
-      .replace(/\r?\n$/, '')
-  }
-  process.stderr.write('Password: ')
-  const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
-  const lines = createInterface({ input: stdin, output: silent, terminal: true })
-  try {
-    return await lines.question('')
-  } finally {
-    lines.close()
-    process.stderr.write('\n')
-  }
 }

@@ -9,29 +9,32 @@ import { readText } from '../kept-text.ts'
 const triesMax = 5
 const waitMaxS = 30
 
+export type ApiAccess = { baseUrl: string; token: string | undefined }
+
 /**
- * Runs a command on the API of this installation, or on the one at `api`.
+ * Runs a command on the API at `api`, or at TOCSIN_API_URL, or on that of this installation.
  *
+ * @param options.anonymous Without a credential: for who has none yet.
  * @throws UserError when it does not answer, or does not take the credential.
  */
 export async function withApi(
-  { api }: { api?: string | undefined },
-  run: (client: ApiClient) => Promise<void>,
+  { api, anonymous = false }: { api?: string | undefined; anonymous?: boolean },
+  run: (client: ApiClient, access: ApiAccess) => Promise<void>,
 ): Promise<void> {
   const config = loadConfig()
-  const baseUrl = (api ?? ownUrl(config)).replace(/\/+$/, '')
-  const token = await findToken(config, baseUrl)
+  const baseUrl = (api ?? config.api.url ?? ownUrl(config)).replace(/\/+$/, '')
+  const token = anonymous ? undefined : await findToken(config, baseUrl)
   try {
-    await run(createClient({ baseUrl, token, fetch: fetchPatiently }))
+    await run(createClient({ baseUrl, token, fetch: fetchPatiently }), { baseUrl, token })
   } catch (error) {
-    if (error instanceof ApiError && error.status === 401) {
+    if (error instanceof ApiError && error.status === 401 && !anonymous) {
       throw new UserError(
         `The API at ${baseUrl} does not take the credential: ${error.message} TOCSIN_API_TOKEN sets it.`,
       )
     }
     if (error instanceof TypeError && error.message === 'fetch failed') {
       throw new UserError(
-        `The API at ${baseUrl} does not answer (${describeError(error.cause)}). Start it with "tocsin start" or "tocsin api", or say where it is with --api.`,
+        `The API at ${baseUrl} does not answer (${describeError(error.cause)}). Start it with "tocsin start" or "tocsin api", or say where it is with --api or TOCSIN_API_URL.`,
       )
     }
     if (!(error instanceof ApiError)) throw error
@@ -40,9 +43,16 @@ export async function withApi(
   }
 }
 
+/** Whether an API was named, so that a command that can work on the database as well works on that. */
+export function namesApi({ api }: { api?: string | undefined }): boolean {
+  return (api ?? loadConfig().api.url) !== undefined
+}
+
 function ownUrl({ api }: Config): string {
   if (api.port === 0)
-    throw new UserError('TOCSIN_API_PORT is 0, which is any port: say where the API is with --api.')
+    throw new UserError(
+      'TOCSIN_API_PORT is 0, which is any port: say where the API is with --api or TOCSIN_API_URL.',
+    )
   const host = api.host === '0.0.0.0' ? '127.0.0.1' : api.host === '::' ? '[::1]' : api.host
   return `http://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${api.port}`
 }
