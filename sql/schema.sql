@@ -442,6 +442,32 @@ begin
   return null;
 end $function$;
 
+-- function keep_stream(integer,integer)
+CREATE OR REPLACE FUNCTION public.keep_stream(keep_days integer, changes_max integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  oldest xid8;
+  deleted integer;
+begin
+  insert into stream_marks (xact_id) values (pg_snapshot_xmin(pg_current_snapshot())) on conflict do nothing;
+  -- The newest of the marks that are old enough becomes the oldest.
+  select m.xact_id into oldest
+  from stream_marks m
+  where m.at < now() - keep_days * interval '1 day'
+  order by m.xact_id desc
+  limit 1;
+  delete from stream_marks m where m.xact_id < oldest;
+  select m.xact_id into oldest from stream_marks m order by m.xact_id limit 1;
+  delete from stream_changes c
+  where (c.xact_id, c.id) in (
+    select o.xact_id, o.id from stream_changes o where o.xact_id < oldest order by o.xact_id, o.id limit changes_max
+  );
+  get diagnostics deleted = row_count;
+  return deleted;
+end $function$;
+
 -- function mark_action_metrics_dirty()
 CREATE OR REPLACE FUNCTION public.mark_action_metrics_dirty()
  RETURNS trigger
@@ -664,6 +690,123 @@ AS $function$
 begin
   new.updated_at := now();
   return new;
+end $function$;
+
+-- function stream_deliveries()
+CREATE OR REPLACE FUNCTION public.stream_deliveries()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  insert into stream_changes (kind, change, user_id, chain_id, delivery_ids, size)
+  select 'delivery', 'created', coalesce(t.user_id, x.user_id), a.chain_id, array_agg(a.id), count(*)
+  from arrived a
+  left join triggers t on t.id = a.trigger_id
+  left join destinations x on x.id = a.destination_id and a.trigger_id is null
+  where coalesce(t.user_id, x.user_id) is not null
+  group by 3, 4;
+  return null;
+end $function$;
+
+-- function stream_delivery_state()
+CREATE OR REPLACE FUNCTION public.stream_delivery_state()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  owner_id constant text := coalesce(
+    (select t.user_id from triggers t where t.id = new.trigger_id),
+    (select x.user_id from destinations x where x.id = new.destination_id)
+  );
+begin
+  if owner_id is not null then
+    insert into stream_changes (kind, change, user_id, chain_id, delivery_ids, size)
+    values ('delivery', case when new.state in ('succeeded', 'failed', 'unknown', 'cancelled') then new.state else 'reopened' end,
+      owner_id, new.chain_id, array[new.id], 1);
+  end if;
+  return null;
+end $function$;
+
+-- function stream_event()
+CREATE OR REPLACE FUNCTION public.stream_event()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  insert into stream_changes (kind, change, chain_id, ids, first_block_time, last_block_time, size)
+  values ('event', 'arrived', new.chain_id, int8multirange(int8range(new.seq, new.seq, '[]')), new.block_time, new.block_time, 1);
+  return null;
+end $function$;
+
+-- function stream_event_status()
+CREATE OR REPLACE FUNCTION public.stream_event_status()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  insert into stream_changes (kind, change, chain_id, ids, first_block_time, last_block_time, size)
+  select 'event', status, chain_id, range_agg(int8range(id, id, '[]')), min(block_time), max(block_time), count(*)
+  from arrived
+  group by chain_id, status
+  order by min(id);
+  return null;
+end $function$;
+
+-- function stream_events()
+CREATE OR REPLACE FUNCTION public.stream_events()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  insert into stream_changes (kind, change, chain_id, ids, first_block_time, last_block_time, size)
+  select 'event', 'arrived', chain_id, range_agg(int8range(seq, seq, '[]')), min(block_time), max(block_time), count(*)
+  from arrived
+  group by chain_id
+  order by min(seq);
+  return null;
+end $function$;
+
+-- function stream_match_status()
+CREATE OR REPLACE FUNCTION public.stream_match_status()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  insert into stream_changes (kind, change, user_id, chain_id, ids, size)
+  select 'match', case new.status when 'retracted' then 'retracted' else 'reinstated' end, t.user_id, new.chain_id,
+    int8multirange(int8range(new.id, new.id, '[]')), 1
+  from triggers t
+  where t.id = new.trigger_id;
+  return null;
+end $function$;
+
+-- function stream_matches()
+CREATE OR REPLACE FUNCTION public.stream_matches()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  insert into stream_changes (kind, change, user_id, chain_id, ids, size)
+  select 'match', 'created', t.user_id, a.chain_id, range_agg(int8range(a.id, a.id, '[]')), count(*)
+  from arrived a
+  join triggers t on t.id = a.trigger_id
+  group by t.user_id, a.chain_id
+  order by min(a.id);
+  return null;
 end $function$;
 
 -- function take_telegram_slot(text,text,uuid,integer,timestamp with time zone)
@@ -946,6 +1089,9 @@ CREATE INDEX events_transaction ON public.events USING btree (transaction_hash);
 -- index events_validator
 CREATE INDEX events_validator ON public.events USING btree (chain_id, validator_address, block_time) WHERE (validator_address IS NOT NULL);
 
+-- index idempotency_keys_created
+CREATE INDEX idempotency_keys_created ON public.idempotency_keys USING btree (created_at);
+
 -- index login_failures_updated
 CREATE INDEX login_failures_updated ON public.login_failures USING btree (updated_at);
 
@@ -960,6 +1106,9 @@ CREATE INDEX matches_in_question ON public.matches USING btree (chain_id, block_
 
 -- index newest_event_status_retracted
 CREATE INDEX newest_event_status_retracted ON public.newest_event_status USING btree (hour) WHERE (status = 'retracted'::text);
+
+-- index rate_limits_expire
+CREATE INDEX rate_limits_expire ON public.rate_limits USING btree (expire);
 
 -- index refresh_tokens_expires
 CREATE INDEX refresh_tokens_expires ON public.refresh_tokens USING btree (expires_at);
@@ -1008,6 +1157,9 @@ CREATE INDEX unknown_logs_contract ON public.unknown_logs USING btree (chain_id,
 
 -- index user_wallets_user
 CREATE INDEX user_wallets_user ON public.user_wallets USING btree (user_id);
+
+-- index users_created
+CREATE INDEX users_created ON public.users USING btree (created_at DESC, id DESC);
 
 -- table action_metrics_dirty
 create table action_metrics_dirty (
@@ -1314,6 +1466,22 @@ create table final_blocks (
   constraint final_blocks_pkey PRIMARY KEY (chain_id, block_number)
 );
 
+-- table idempotency_keys
+create table idempotency_keys (
+  user_id text not null,
+  key text not null,
+  fingerprint bytea not null,
+  status integer not null,
+  headers jsonb not null,
+  body text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint idempotency_keys_body_check CHECK ((body ~~ 'sealed:%'::text)),
+  constraint idempotency_keys_key_check CHECK (((length(key) >= 1) AND (length(key) <= 255))),
+  constraint idempotency_keys_pkey PRIMARY KEY (user_id, key),
+  constraint idempotency_keys_status_check CHECK (((status >= 200) AND (status <= 499))),
+  constraint idempotency_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+
 -- table ingest_progress
 create table ingest_progress (
   chain_id bigint not null,
@@ -1393,6 +1561,14 @@ create table newest_event_status (
   constraint newest_event_status_pkey PRIMARY KEY (event_id)
 );
 
+-- table rate_limits
+create table rate_limits (
+  key character varying(255) not null,
+  points integer not null default 0,
+  expire bigint,
+  constraint rate_limits_pkey PRIMARY KEY (key)
+);
+
 -- table refresh_tokens
 create table refresh_tokens (
   id bigint not null generated always as identity,
@@ -1413,6 +1589,32 @@ create table sign_in_nonces (
   nonce text not null,
   expires_at timestamp with time zone not null,
   constraint sign_in_nonces_pkey PRIMARY KEY (nonce)
+);
+
+-- table stream_changes
+create table stream_changes (
+  xact_id xid8 not null default pg_current_xact_id(),
+  id bigint not null generated always as identity,
+  kind text not null,
+  change text not null,
+  user_id text,
+  chain_id bigint,
+  ids int8multirange,
+  first_block_time timestamp with time zone,
+  last_block_time timestamp with time zone,
+  delivery_ids uuid[],
+  size integer not null,
+  at timestamp with time zone not null default now(),
+  constraint stream_changes_change_check CHECK ((change = ANY (ARRAY['arrived'::text, 'created'::text, 'retracted'::text, 'reinstated'::text, 'succeeded'::text, 'failed'::text, 'unknown'::text, 'cancelled'::text, 'reopened'::text]))),
+  constraint stream_changes_kind_check CHECK ((kind = ANY (ARRAY['event'::text, 'match'::text, 'delivery'::text]))),
+  constraint stream_changes_pkey PRIMARY KEY (xact_id, id)
+);
+
+-- table stream_marks
+create table stream_marks (
+  xact_id xid8 not null,
+  at timestamp with time zone not null default clock_timestamp(),
+  constraint stream_marks_pkey PRIMARY KEY (xact_id)
 );
 
 -- table telegram_bots
@@ -1685,6 +1887,12 @@ CREATE TRIGGER action_results_updated AFTER UPDATE ON public.action_results REFE
 -- trigger agent_mcp_tokens_updated_at on agent_mcp_tokens
 CREATE TRIGGER agent_mcp_tokens_updated_at BEFORE UPDATE ON public.agent_mcp_tokens FOR EACH ROW EXECUTE FUNCTION set_updated_at();
 
+-- trigger deliveries_state_streamed on deliveries
+CREATE TRIGGER deliveries_state_streamed AFTER UPDATE ON public.deliveries FOR EACH ROW WHEN (((old.state IS DISTINCT FROM new.state) AND ((new.state = ANY (ARRAY['succeeded'::text, 'failed'::text, 'unknown'::text, 'cancelled'::text])) OR (old.state = ANY (ARRAY['succeeded'::text, 'failed'::text, 'unknown'::text, 'cancelled'::text]))))) EXECUTE FUNCTION stream_delivery_state();
+
+-- trigger deliveries_streamed on deliveries
+CREATE TRIGGER deliveries_streamed AFTER INSERT ON public.deliveries REFERENCING NEW TABLE AS arrived FOR EACH STATEMENT EXECUTE FUNCTION stream_deliveries();
+
 -- trigger deliveries_updated_at on deliveries
 CREATE TRIGGER deliveries_updated_at BEFORE UPDATE ON public.deliveries FOR EACH ROW EXECUTE FUNCTION set_updated_at();
 
@@ -1697,8 +1905,20 @@ CREATE TRIGGER destinations_updated_at BEFORE UPDATE ON public.destinations FOR 
 -- trigger event_status_newest on event_status
 CREATE TRIGGER event_status_newest AFTER INSERT ON public.event_status REFERENCING NEW TABLE AS arrived FOR EACH STATEMENT EXECUTE FUNCTION keep_newest_event_status();
 
+-- trigger event_status_streamed on event_status
+CREATE TRIGGER event_status_streamed AFTER INSERT ON public.event_status REFERENCING NEW TABLE AS arrived FOR EACH STATEMENT EXECUTE FUNCTION stream_event_status();
+
 -- trigger event_status_truncated on event_status
 CREATE TRIGGER event_status_truncated AFTER TRUNCATE ON public.event_status FOR EACH STATEMENT EXECUTE FUNCTION keep_newest_event_status();
+
+-- trigger events_streamed on events
+CREATE TRIGGER events_streamed AFTER INSERT ON public.events REFERENCING NEW TABLE AS arrived FOR EACH STATEMENT EXECUTE FUNCTION stream_events();
+
+-- trigger matches_status_streamed on matches
+CREATE TRIGGER matches_status_streamed AFTER UPDATE ON public.matches FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION stream_match_status();
+
+-- trigger matches_streamed on matches
+CREATE TRIGGER matches_streamed AFTER INSERT ON public.matches REFERENCING NEW TABLE AS arrived FOR EACH STATEMENT EXECUTE FUNCTION stream_matches();
 
 -- trigger telegram_chats_updated_at on telegram_chats
 CREATE TRIGGER telegram_chats_updated_at BEFORE UPDATE ON public.telegram_chats FOR EACH ROW EXECUTE FUNCTION set_updated_at();
