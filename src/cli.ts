@@ -2,7 +2,13 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { backtestCommand, parseBound } from './commands/backtest.ts'
 import { chainsCommand } from './commands/chains.ts'
-import { cancelCommand, listCommand, retryCommand, showCommand } from './commands/deliveries.ts'
+import {
+  cancelCommand,
+  explainDeliveryCommand,
+  listCommand,
+  retryCommand,
+  showCommand,
+} from './commands/deliveries.ts'
 import {
   listCommand as listDestinationsCommand,
   resetCommand as resetDestinationCommand,
@@ -13,6 +19,8 @@ import { explainCommand } from './commands/explain.ts'
 import { applyCommand, rollbackCommand, statusCommand, verifyCommand } from './commands/migrate.ts'
 import { runRoles } from './commands/run-roles.ts'
 import { rotateCommand } from './commands/secrets.ts'
+import { signInCommand } from './commands/sign-in.ts'
+import { streamCommand, streamParameters } from './commands/stream.ts'
 import { testCommand } from './commands/triggers.ts'
 import { applyCommand as applyTriggersCommand } from './commands/triggers-apply.ts'
 import { exportCommand } from './commands/triggers-export.ts'
@@ -116,6 +124,8 @@ function createProgram(): Command {
 
   addDestinations(program.command('destinations').description('where deliveries go, and how it is'))
 
+  addStream(program.command('stream'))
+
   program
     .command('secrets')
     .description('what is stored encrypted')
@@ -135,10 +145,26 @@ function createProgram(): Command {
     .option('--json')
     .action(createAdminCommand)
 
+  for (const [how, description] of [
+    ['register', 'make an account'],
+    ['login', 'sign in to an account'],
+  ] as const) {
+    program
+      .command(how)
+      .argument('<name>', 'of the account')
+      .description(
+        `${description}, and print an API key of it; asks for the password, or reads it from stdin`,
+      )
+      .addOption(apiOption())
+      .option('--json')
+      .action((name, options) => signInCommand(how, name, options))
+  }
+
   const triggers = program.command('triggers').description('what to watch for, and what to do then')
   triggers
     .command('explain <trigger> <event>')
     .description('what a trigger decides about an event, and why')
+    .addOption(apiOption())
     .option('--json')
     .action(explainCommand)
   triggers
@@ -181,15 +207,36 @@ function createProgram(): Command {
   return program
 }
 
+function addStream(stream: Command): void {
+  const parameters = Object.entries(streamParameters).map(([name, about]) => {
+    const flag = name === 'trigger_id' ? 'trigger' : name.replaceAll('_', '-')
+    return { name, option: new Option(`--${flag} <value>`, about) }
+  })
+  stream.description(
+    'what happens as it happens, until Ctrl-C; goes on where it was when the connection breaks',
+  )
+  for (const { option } of parameters) stream.addOption(option)
+  stream
+    .option('--no-follow', 'end when everything up to now has been told')
+    .option('--count <number>', 'end after so many', wholeNumber(1, Number.MAX_SAFE_INTEGER))
+    .option('--last-event-id <id>', 'go on after it: an id that --json has shown')
+    .addOption(apiOption())
+    .option('--json', 'one JSON line each')
+    .action((options) => {
+      const given = parameters
+        .map(({ name, option }) => [name, options[option.attributeName()]] as const)
+        .filter(([, value]) => value !== undefined)
+      return streamCommand({ ...options, parameters: Object.fromEntries(given) })
+    })
+}
+
 function addTriggerFiles(triggers: Command): void {
   const files = () =>
     new Option(
       '-f, --file <file...>',
       'YAML or JSON, with one trigger or several; - is stdin',
     ).makeOptionMandatory()
-  const api = new Option('--api <url>', 'where the API is; TOCSIN_API_TOKEN is the credential').argParser(
-    reader(parseApiUrl, 'expected a URL such as https://tocsin.example.com'),
-  )
+  const api = apiOption()
   triggers
     .command('validate')
     .description('check trigger files; needs no server')
@@ -227,6 +274,13 @@ function addTriggerImport(triggers: Command): void {
     .action(importCommand)
 }
 
+function apiOption(): Option {
+  return new Option(
+    '--api <url>',
+    'where the API is, TOCSIN_API_URL unless given; TOCSIN_API_TOKEN is the credential',
+  ).argParser(reader(parseApiUrl, 'expected a URL such as https://tocsin.example.com'))
+}
+
 function parseApiUrl(text: string): string | undefined {
   return /^https?:\/\//i.test(text) && URL.canParse(text) ? text : undefined
 }
@@ -250,13 +304,22 @@ function addDeliveries(deliveries: Command): void {
     .addOption(destination)
     .addOption(since)
     .option('--limit <number>', 'how many at most', wholeNumber(1, 100_000), 50)
+    .option('-q, --quiet', 'only their ids')
+    .addOption(apiOption())
     .option('--json')
     .action(listCommand)
   deliveries
     .command('show <id>')
     .description('one delivery with every attempt at it')
+    .addOption(apiOption())
     .option('--json')
     .action(showCommand)
+  deliveries
+    .command('explain <id>')
+    .description('why there is a delivery: what each condition of its trigger said')
+    .addOption(apiOption())
+    .option('--json')
+    .action(explainDeliveryCommand)
   deliveries
     .command('retry [id]')
     .description(
@@ -266,11 +329,13 @@ function addDeliveries(deliveries: Command): void {
     .addOption(trigger)
     .addOption(destination)
     .addOption(since)
+    .addOption(apiOption())
     .option('--json')
     .action(retryCommand)
   deliveries
     .command('cancel <id>')
     .description('do not send one that is still pending or enqueued')
+    .addOption(apiOption())
     .option('--json')
     .action(cancelCommand)
 }

@@ -60,10 +60,10 @@ export function openConnection(options: ConnectionOptions): ReadableStream<Uint8
   let joinedAt: Position | undefined
   let isGreeted = false
   let isHeartbeatDue = false
-  let last: { name: string; reason: string } | undefined
+  let last: { name: string; reason: string; complete?: true } | undefined
 
-  const end = (name: string, reason: string) => {
-    last ??= { name, reason }
+  const end = (name: string, reason: string, more: { complete?: true } = {}) => {
+    last ??= { name, reason, ...more }
     outbox.clear()
     wake.wake()
   }
@@ -143,7 +143,7 @@ export function openConnection(options: ConnectionOptions): ReadableStream<Uint8
       }
       if (!isLive) {
         const { text, more } = await readPage(position)
-        if (!more && !options.follow) end('ended', 'This was everything up to now.')
+        if (!more && !options.follow) end('ended', 'This was everything up to now.', { complete: true })
         // What happens from here on comes from the hub; what lies between is read in another round.
         else if (!more) joinedAt ??= await hub.join(client)
         isLive = joinedAt !== undefined && comparePositions(position, joinedAt) >= 0
@@ -183,9 +183,8 @@ export function openConnection(options: ConnectionOptions): ReadableStream<Uint8
         if (text !== '') given.enqueue(encoder.encode(text))
         else if (last !== undefined) {
           const resume_from = position === undefined ? null : encodePosition(position)
-          given.enqueue(
-            encoder.encode(formatMessage(last.name, position, { reason: last.reason, resume_from })),
-          )
+          const { name, ...about } = last
+          given.enqueue(encoder.encode(formatMessage(name, position, { ...about, resume_from })))
           finish()
         }
       },

@@ -1,37 +1,24 @@
-import { z } from 'zod'
 import { UserError } from '../errors.ts'
-import {
-  type Change,
-  cancelDelivery,
-  deadStates,
-  retryDeliveries,
-  retryDelivery,
-} from '../store/dead-letters.ts'
-import { type DeliveryRow, listDeliveries, type ResultRow, readDelivery } from '../store/deliveries-read.ts'
+import { type Change, deadStates } from '../store/dead-letters.ts'
+import type { DeliveryRow, ResultRow } from '../store/deliveries-read.ts'
+import { explainCommand } from './explain.ts'
 import { formatTable } from './format-table.ts'
 import { formatTime, print } from './print.ts'
-import { withDatabase } from './with-database.ts'
+import { withDeliveries } from './with-deliveries.ts'
 
-type Options = { json?: boolean }
+type Options = { api?: string; json?: boolean }
 type Filter = { trigger?: string; destination?: string; since?: Date }
-
-const pageMax = 500
 
 /** `tocsin deliveries list`: the newest first, as many as `limit` says. */
 export function listCommand(
-  options: Options & Filter & { state?: DeliveryRow['state']; limit: number },
+  options: Options & Filter & { state?: DeliveryRow['state']; limit: number; quiet?: boolean },
 ): Promise<void> {
-  return withDatabase('deliveries', async (db) => {
-    const filter = { ...filterOf(options), state: options.state }
-    const rows: DeliveryRow[] = []
-    let after: readonly string[] | undefined
-    do {
-      const limit = Math.min(options.limit - rows.length, pageMax)
-      const page = await listDeliveries(db, filter, { after, limit })
-      rows.push(...page.rows)
-      after = page.next
-    } while (after !== undefined && rows.length < options.limit)
-
+  return withDeliveries(options, async (source) => {
+    const { rows, more } = await source.list({ ...filterOf(options), state: options.state }, options.limit)
+    if (options.quiet) {
+      for (const { id } of rows) process.stdout.write(`${id}\n`)
+      return
+    }
     const table = formatTable(
       ['DELIVERY', 'STATE', 'ATTEMPTS', 'ENDED, OR DUE', 'DESTINATION', 'ERROR'],
       rows.map((row) => [
@@ -43,15 +30,15 @@ export function listCommand(
         row.error_message ?? '',
       ]),
     )
-    const more = after === undefined ? [] : [`There are more. Narrow the list, or show more with --limit.`]
-    print(options, rows, rows.length === 0 ? ['No deliveries.'] : [...table, ...more])
+    const note = more ? [`There are more. Narrow the list, or show more with --limit.`] : []
+    print(options, rows, rows.length === 0 ? ['No deliveries.'] : [...table, ...note])
   })
 }
 
 /** `tocsin deliveries show`: one delivery with every attempt at it. */
 export function showCommand(id: string, options: Options): Promise<void> {
-  return withDatabase('deliveries', async (db) => {
-    const delivery = isId(id) ? await readDelivery(db, id) : undefined
+  return withDeliveries(options, async (source) => {
+    const delivery = await source.read(id)
     if (delivery === undefined) throw unknownDelivery(id)
     const { results, ...row } = delivery
     const facts = formatTable(
@@ -81,6 +68,26 @@ export function showCommand(id: string, options: Options): Promise<void> {
   })
 }
 
+/** `tocsin deliveries explain`: why there is a delivery, by what its trigger decides about its event. */
+export async function explainDeliveryCommand(id: string, options: Options): Promise<void> {
+  let about: { triggerId: string; eventId: string } | undefined
+  await withDeliveries(options, async (source) => {
+    const delivery = await source.read(id)
+    if (delivery === undefined) throw unknownDelivery(id)
+    const { kind, trigger_id, event_id } = delivery
+    if (trigger_id === null) throw new UserError('The trigger of this delivery was deleted.')
+    if (kind === 'test' || kind === 'alert') {
+      throw new UserError(
+        kind === 'test'
+          ? 'This delivery is a test: somebody asked for it, and no condition was.'
+          : 'This delivery is an alert about another action of its trigger: it is not of an event.',
+      )
+    }
+    about = { triggerId: trigger_id, eventId: event_id }
+  })
+  if (about !== undefined) await explainCommand(about.triggerId, about.eventId, options)
+}
+
 /** `tocsin deliveries retry`: one delivery by its id, or all of the dead-letter list that fit at least one filter. */
 export function retryCommand(
   id: string | undefined,
@@ -93,13 +100,13 @@ export function retryCommand(
       'Name either one delivery by its id, or at least one of --since, --trigger, --destination and --state to retry all that fit.',
     )
   }
-  return withDatabase('deliveries', async (db) => {
+  return withDeliveries(options, async (source) => {
     if (id !== undefined) {
-      const row = changedOf(id, isId(id) ? await retryDelivery(db, id) : undefined)
+      const row = changedOf(id, await source.retry(id))
       print(options, row, [`Delivery ${id} is due now. It has a whole new schedule of attempts.`])
       return
     }
-    const retried = await retryDeliveries(db, filter)
+    const retried = await source.retryAll(filter)
     print(options, { retried }, [
       retried === 0
         ? `Nothing to retry: no delivery that is ${deadStates.join(' or ')} fits.`
@@ -110,18 +117,14 @@ export function retryCommand(
 
 /** `tocsin deliveries cancel`. */
 export function cancelCommand(id: string, options: Options): Promise<void> {
-  return withDatabase('deliveries', async (db) => {
-    const row = changedOf(id, isId(id) ? await cancelDelivery(db, id) : undefined)
+  return withDeliveries(options, async (source) => {
+    const row = changedOf(id, await source.cancel(id))
     print(options, row, [`Delivery ${id} is cancelled.`])
   })
 }
 
 function filterOf({ trigger, destination, since }: Filter) {
   return { trigger_id: trigger, destination, since }
-}
-
-function isId(text: string): boolean {
-  return z.guid().safeParse(text).success
 }
 
 function unknownDelivery(id: string): UserError {

@@ -1,5 +1,5 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs'
-import { join } from 'node:path'
+import { closeSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { loadConfig } from '../config.ts'
 import { openDatabase } from '../db.ts'
@@ -87,6 +87,12 @@ export async function runDemo(options: Options): Promise<void> {
     await createTriggers(api, token, demoTriggers(chainId, receiver.url))
     screen.say(
       `Ready: API at ${api} (token ${token}), Postgres ${embedded ? 'embedded' : 'as given'}, chain ${chainId} at ${chain.rpcUrl}`,
+    )
+    const environmentFile = join(config.home, 'demo.env')
+    writeFileSync(environmentFile, `export TOCSIN_API_URL=${api}\nexport DEMO_HOOKS=${receiver.url}\n`)
+    shutdown.add(() => rmSync(environmentFile, { force: true }))
+    screen.say(
+      `To try it yourself: source ${relative('', environmentFile)} in another terminal, and follow the tour in README.md`,
     )
     screen.say(
       'Agents register, clients give feedback, validators answer. Each line below is a webhook that arrived.\n',

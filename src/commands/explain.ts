@@ -1,15 +1,28 @@
+import { answerOf } from '../client/client.ts'
 import { UserError } from '../errors.ts'
 import { type ExplainedDecision, explainDecision } from '../explain-decision.ts'
 import { formatEvidence } from './format-evidence.ts'
 import { formatTime, print } from './print.ts'
+import { namesApi, withApi } from './with-api.ts'
 import { withDatabase } from './with-database.ts'
 
 /** `tocsin triggers explain`: what a trigger decides about an event, and why. */
 export function explainCommand(
   triggerId: string,
   eventId: string,
-  options: { json?: boolean },
+  options: { api?: string; json?: boolean },
 ): Promise<void> {
+  if (namesApi(options)) {
+    return withApi(options, async (client) => {
+      const params = { path: { id: triggerId }, query: { event: eventId } }
+      const decision = await answerOf(client.GET('/v1/triggers/{id}/decisions', { params }))
+      // With an event it is never a page. Its times are texts.
+      const explained = decision as unknown as ExplainedDecision
+      const { event } = explained
+      event.block_time = new Date(event.block_time)
+      print(options, explained, formatDecision(explained))
+    })
+  }
   return withDatabase('explain', async (db) => {
     const explained = await explainDecision(
       { db, own: db },

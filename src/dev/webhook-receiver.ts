@@ -5,7 +5,10 @@ import type { AddressInfo } from 'node:net'
 /** One webhook as it arrived. `repeated`: its `webhook-id` has been here before. */
 export type ReceivedWebhook = { path: string; id: string; body: unknown; receivedAt: Date; repeated: boolean }
 
-/** Stands in for a user's system: takes webhooks on loopback, answers 204, and tells of each. */
+/**
+ * Stands in for a user's system: takes webhooks on loopback, answers 204, and tells of each. Below `/flaky` it fails the first time that it
+ * hears of a delivery.
+ */
 export async function startWebhookReceiver(
   onWebhook: (webhook: ReceivedWebhook) => void,
 ): Promise<{ url: string; close(): Promise<void> }> {
@@ -13,8 +16,10 @@ export async function startWebhookReceiver(
   const server = createServer(async (request, response) => {
     const body = await readJson(request)
     const id = String(request.headers['webhook-id'] ?? '')
-    response.writeHead(204).end()
-    onWebhook({ path: request.url ?? '/', id, body, receivedAt: new Date(), repeated: seen.has(id) })
+    const path = request.url ?? '/'
+    const repeated = seen.has(id)
+    response.writeHead(path.startsWith('/flaky') && !repeated ? 500 : 204).end()
+    onWebhook({ path, id, body, receivedAt: new Date(), repeated })
     seen.add(id)
   })
   server.listen(0, '127.0.0.1')
