@@ -92,7 +92,7 @@ export async function runDemo(options: Options): Promise<void> {
     writeFileSync(environmentFile, `export TOCSIN_API_URL=${api}\nexport DEMO_HOOKS=${receiver.url}\n`)
     shutdown.add(() => rmSync(environmentFile, { force: true }))
     screen.say(
-      `To try it yourself: source ${relative('', environmentFile)} in another terminal, and follow the tour in README.md`,
+      `To try it yourself, follow the tour in README.md in another terminal. It begins with: source ${shortest(environmentFile)}`,
     )
     screen.say(
       'Agents register, clients give feedback, validators answer. Each line below is a webhook that arrived.\n',
@@ -129,6 +129,11 @@ export async function runDemo(options: Options): Promise<void> {
     )
     if (final.open > 0 || final.failed > 0) process.exitCode = 1
   })
+}
+
+function shortest(path: string): string {
+  const fromHere = relative('', path)
+  return fromHere.startsWith('..') ? path : fromHere
 }
 
 /** Other chains of the user's configuration have no part in a demo. */

@@ -38,7 +38,8 @@ export function describeStreamed({ name, data }: StreamMessage): string | undefi
       const { change, at, delivery } = data as Streamed['delivery']
       const { id, action_type, destination, error_message } = delivery
       // The error of an attempt before is no error of what was opened again, or has succeeded.
-      const why = change === 'failed' || change === 'unknown' ? `: ${error_message}` : ''
+      const isBad = change === 'failed' || change === 'unknown'
+      const why = isBad && error_message !== null ? `: ${error_message}` : ''
       return line(at, name, change, id, `${action_type} to ${destination ?? '–'}${why}`)
     }
     case 'gap':
