@@ -67,6 +67,21 @@ const gateways = z.string().transform((value, context) => {
   return [...new Set(urls)]
 })
 
+/** Exact origins, separated by commas, as browsers send them. */
+const origins = z.string().transform((value, context) => {
+  const given = value
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+  for (const origin of given) {
+    if (/^https?:/.test(origin) && URL.canParse(origin) && new URL(origin).origin === origin) continue
+    context.addIssue(
+      `expected origins such as https://app.example or http://localhost:3000, separated by commas; ${JSON.stringify(origin.slice(0, 100))} is not one`,
+    )
+  }
+  return [...new Set(given)]
+})
+
 /** Every variable with a fixed name. Each default says why it is what it is. */
 const settings = z.object({
   /** Without it, a Postgres of our own starts in TOCSIN_HOME. */
@@ -100,6 +115,8 @@ const settings = z.object({
   TOCSIN_TRUSTED_PROXIES: cidrs.default([]),
   /** Messages that wallets sign name the place that they are for. It cannot be taken from a request: a thief would name his own. */
   TOCSIN_PUBLIC_URL: url(['https:', 'http:']).optional(),
+  /** None: pages of other origins have no business here until somebody says which do. */
+  TOCSIN_CORS_ORIGINS: origins.default([]),
   /** Who scrapes metrics is no user, and the API is on loopback: without it, whoever reaches the API may read them. */
   TOCSIN_METRICS_TOKEN: z.string().min(16, 'expected at least 16 characters').optional(),
   /** Secrets are stored encrypted with the first of them. Without it, one is made once and kept in TOCSIN_HOME/secret-keys. */
@@ -112,6 +129,8 @@ const settings = z.object({
   TOCSIN_RESULT_RETENTION_DAYS: integer(1, 36_500).default(90),
   /** Three days: a client that was away over a weekend finds what it missed. Longer costs room: some 200 bytes for each delivery that ends. */
   TOCSIN_STREAM_RETENTION_DAYS: integer(1, 365).default(3),
+  /** 0, for ever: it is there to be asked long after, and small. Who must not keep what names people for longer says for how long. */
+  TOCSIN_AUDIT_RETENTION_DAYS: integer(0, 36_500).default(0),
   /** Open streams of one process: each holds a socket and at most 4 MB. */
   TOCSIN_STREAMS_MAX: integer(0, 100_000).default(1000),
   /** Enough for a person with some dashboards; a program needs one. */
@@ -234,6 +253,7 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
         trustedProxies: value.TOCSIN_TRUSTED_PROXIES,
       },
       publicUrl: value.TOCSIN_PUBLIC_URL,
+      corsOrigins: value.TOCSIN_CORS_ORIGINS,
       stream: { inTotal: value.TOCSIN_STREAMS_MAX, perUser: value.TOCSIN_STREAMS_MAX_PER_USER },
     },
     metricsToken: value.TOCSIN_METRICS_TOKEN,
@@ -243,6 +263,7 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
       eventDays: value.TOCSIN_EVENT_RETENTION_DAYS,
       resultDays: value.TOCSIN_RESULT_RETENTION_DAYS,
       streamDays: value.TOCSIN_STREAM_RETENTION_DAYS,
+      auditDays: value.TOCSIN_AUDIT_RETENTION_DAYS,
     },
     telegram: telegramOf(value),
     outbound: { allow: value.OUTBOUND_ALLOW, deny: value.OUTBOUND_DENY },

@@ -11,6 +11,7 @@ import { addAgents } from './agents.ts'
 import { addAlerts } from './alerts.ts'
 import { addAuth } from './auth.ts'
 import { createAuthenticator } from './authenticate.ts'
+import { letOrigins, protect } from './answer-headers.ts'
 import { authorize } from './authorize.ts'
 import { addBacktest } from './backtest.ts'
 import type { ApiEnv } from './caller.ts'
@@ -46,6 +47,7 @@ import { addWallets } from './wallets.ts'
 
 const bodyBytesMax = 256 * 1024
 
+import { nameRequest, watchRequests } from './watch-requests.ts'
 export type ApiApp = OpenAPIHono<ApiEnv>
 
 /** What the resources work with. */
@@ -73,6 +75,8 @@ export type ApiContext = {
   /** Without them, nobody is limited. */
   rateLimits?: RateLimits | undefined
   /** How many triggers a user may have; 0: any number. */
+  /** The origins whose pages may ask. */
+  corsOrigins?: readonly string[] | undefined
   triggersMax: number
   /** Bounds of GET /v1/stream, where they differ from the usual ones. */
   stream?: Partial<StreamLimits> | undefined
@@ -103,7 +107,7 @@ export function createApp(options: Omit<ApiContext, Optional> & Partial<Pick<Api
     },
   })
 
-  app.onError((error) => toResponse(error, context.log))
+  app.onError((error, c) => toResponse(error, c.get('requestId')))
   app.notFound((c) => {
     const allowed = methodsOf(app, c.req.path)
     const problem =
@@ -112,7 +116,7 @@ export function createApp(options: Omit<ApiContext, Optional> & Partial<Pick<Api
         : new ProblemError(405, `Here one can ${allowed.join(', ')}.`, {
             headers: { allow: allowed.join(', ') },
           })
-    return toResponse(problem, context.log)
+    return toResponse(problem, c.get('requestId'))
   })
   const authenticate = createAuthenticator(context)
   const limiter = context.rateLimits && createRateLimiter(context.db, context.log, context.rateLimits)
@@ -121,6 +125,9 @@ export function createApp(options: Omit<ApiContext, Optional> & Partial<Pick<Api
   app.use(
     bodyLimit({
       maxSize: bodyBytesMax,
+  const requests = watchRequests(context.log)
+  app.use(nameRequest(), requests.watch, protect(context))
+  if (context.corsOrigins?.length) app.use(letOrigins(context.corsOrigins))
       onError: () => {
         throw new ProblemError(413, `The body is larger than ${bodyBytesMax} bytes.`)
       },
@@ -130,7 +137,7 @@ export function createApp(options: Omit<ApiContext, Optional> & Partial<Pick<Api
 
   addProblems(app)
   addHealth(app, context)
-  addMetrics(app, context, limiter?.metrics)
+  addMetrics(app, context, [requests.metrics, ...(limiter === undefined ? [] : [limiter.metrics])])
   addTriggers(app, context)
   addTriggerParts(app, context)
   addTriggerSwitches(app, context)

@@ -20,6 +20,7 @@ import { anybody, needs, problemResponses, problems, resourceResponse } from './
 import { readJsonBody } from './json-body.ts'
 import { invalid, ProblemError, toProblems } from './problem.ts'
 
+import { logOf } from './watch-requests.ts'
 const username = z.string({ error: 'expected a name' }).superRefine((value, context) => {
   const problem = describeUsernameProblem(value)
   if (problem !== undefined) context.addIssue(problem)
@@ -124,7 +125,7 @@ export function addAuth(app: ApiApp, context: ApiContext): void {
       const { refresh_token: token } = await parse(c, refreshSchema)
       const next = await continueSession(db, token)
       if (next === 'reused') {
-        context.log.warn({}, 'a refresh token was used again: its session is ended')
+        logOf(c, context.log).warn({}, 'a refresh token was used again: its session is ended')
         throw new ProblemError(
           401,
           'This refresh token was used before. Its session is ended, since somebody else may have it: sign in again.',

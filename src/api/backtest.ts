@@ -14,6 +14,7 @@ import { filter, isStorable } from './list.ts'
 import { invalid, ProblemError, toProblems } from './problem.ts'
 import { unfit } from './test-fire.ts'
 import { createTurns } from './turns.ts'
+import { logOf } from './watch-requests.ts'
 
 /** At a time, of all users: each takes half a core, and holds what its trigger remembers. */
 const totalMax = 4
@@ -194,7 +195,7 @@ export function addBacktest(app: ApiApp, { db, log, chains }: ApiContext): void 
       })
       if (asked !== lines) return c.json(await run().catch(toProblem), 200)
       c.header('content-type', `${lines}; charset=utf-8`)
-      return c.body(streamLines(run, gone, log))
+      return c.body(streamLines(run, gone, logOf(c, log)))
     },
   )
 }

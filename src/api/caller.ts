@@ -11,11 +11,13 @@ export type Caller = {
   sessionId?: string | undefined
 }
 
-/** What routes find in `c.var`. Where nobody has to say who they are, neither is there. */
+/** What routes find in `c.var`. Where nobody has to say who they are, there is neither caller nor database. */
 export type ApiEnv = {
   Variables: {
     caller: Caller
     /** The database as the caller may see it. */
     db: Database
+    /** What the answer and every line of the log about the request name it by. */
+    requestId: string
   }
 }

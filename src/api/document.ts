@@ -52,6 +52,10 @@ const problemSchema = z
         }),
       )
       .openapi({ description: 'Each value that is wrong' }),
+    request_id: z
+      .string()
+      .optional()
+      .openapi({ description: 'As in `X-Request-Id`: the log of the server names the request by it' }),
   })
   .openapi({
     description: 'What went wrong (RFC 9457)',
@@ -61,6 +65,7 @@ const problemSchema = z
       status: 400,
       detail: 'The trigger has a problem.',
       errors: [{ path: 'conditions[0].operator', message: 'expected one of <, <=, >, >=, =, !=' }],
+      request_id: '8f14e45f-ceea-467f-a0e6-d7a1c5b6e9a2',
     },
   })
 

@@ -9,6 +9,7 @@ import { needs, pageResponse, problemResponses } from './describe.ts'
 import { exportEvents } from './export-events.ts'
 import { filter, isStorable, keyPart, listQuery, sendPage } from './list.ts'
 import { invalid } from './problem.ts'
+import { logOf } from './watch-requests.ts'
 
 const types: readonly (EventType | typeof sharedType)[] = [
   ...registries.flatMap((registry) => eventTypes[registry]),
@@ -17,7 +18,7 @@ const types: readonly (EventType | typeof sharedType)[] = [
 const formats = ['json', 'csv', 'ndjson'] as const
 const mediaTypes = { json: 'application/json', csv: 'text/csv', ndjson: 'application/x-ndjson' } as const
 
-const address = text(/^0x[\da-f]{40}$/i, 'expected an address: 0x and 40 hex digits')
+const address = text(/^0x[\da-fA-F]{40}$/, 'expected an address: 0x and 40 hex digits')
   .transform((value) => value.toLowerCase())
   .optional()
 const tag = z
@@ -128,7 +129,9 @@ export function addEvents(app: ApiApp, { db, log }: ApiContext): void {
       if (asked === 'json') return sendPage(c, await listEvents(db, narrow, { after: cursor, limit }))
       c.header('content-type', `${mediaTypes[asked]}; charset=utf-8`)
       c.header('content-disposition', `attachment; filename="events.${asked}"`)
-      return c.body(await exportEvents(db, narrow, { after: cursor, format: asked, columns, log }))
+      return c.body(
+        await exportEvents(db, narrow, { after: cursor, format: asked, columns, log: logOf(c, log) }),
+      )
     },
   )
 }

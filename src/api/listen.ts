@@ -1,4 +1,4 @@
-import { createServer } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { UserError } from '../errors.ts'
@@ -6,9 +6,24 @@ import { UserError } from '../errors.ts'
 export type Listening = {
   /** Where it can be reached. */
   url: string
-  /** Takes no more requests, and ends when those under way are answered. */
-  close: () => Promise<void>
+  /**
+   * Lets what is under way be answered, and ends. Who comes meanwhile is answered too, and told to come back by another connection: whoever
+   * sends requests here has to learn first that this process is not ready any more. With nothing under way it ends at once.
+   *
+   * @returns how many requests were broken off, since they took too long.
+   */
+  close: () => Promise<number>
 }
+
+export type Patience = {
+  /** For how long new requests are still taken, while others are under way. */
+  acceptMs: number
+  /** After that what is under way is broken off. */
+  endMs: number
+}
+
+/** A role that stops is killed after 15 s, and the database is closed after this. */
+const usualPatience: Patience = { acceptMs: 5_000, endMs: 10_000 }
 
 /**
  * Serves the app over HTTP.
@@ -18,12 +33,26 @@ export type Listening = {
 export async function listen(
   app: { fetch: Parameters<typeof getRequestListener>[0] },
   { host, port }: { host: string; port: number },
+  patience: Patience = usualPatience,
 ): Promise<Listening> {
-  const server = createServer(getRequestListener(app.fetch))
+  const handle = getRequestListener(app.fetch)
+  const underWay = new Set<ServerResponse>()
   let closing = false
-  server.on('request', (_, response) => {
-    // A client that keeps its connection open after the last answer must not hold the process.
-    response.once('close', () => closing && setImmediate(() => server.closeIdleConnections()))
+  let onQuiet = () => {}
+  const lastOnConnection = (response: ServerResponse) => {
+    if (!response.headersSent) response.setHeader('connection', 'close')
+  }
+  const server = createServer((request, response) => {
+    underWay.add(response)
+    if (closing) lastOnConnection(response)
+    response.once('close', () => {
+      underWay.delete(response)
+      if (!closing) return
+      // A client that keeps its connection open after the last answer must not hold the process.
+      setImmediate(() => server.closeIdleConnections())
+      if (underWay.size === 0) onQuiet()
+    })
+    void handle(request, response)
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(explain(error, host, port)))
@@ -33,11 +62,33 @@ export async function listen(
   const name = address.family === 'IPv6' ? `[${address.address}]` : address.address
   return {
     url: `http://${name}:${address.port}`,
-    close: () =>
-      new Promise((resolve) => {
-        closing = true
-        server.close(() => resolve())
-      }),
+    close: async () => {
+      closing = true
+      for (const response of underWay) lastOnConnection(response)
+      const beganMs = performance.now()
+      if (underWay.size > 0) {
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, patience.acceptMs)
+          onQuiet = () => {
+            clearTimeout(timer)
+            resolve()
+          }
+        })
+      }
+      let brokenOff = 0
+      await new Promise<void>((resolve) => {
+        const leftMs = Math.max(0, patience.endMs - (performance.now() - beganMs))
+        const timer = setTimeout(() => {
+          brokenOff = underWay.size
+          server.closeAllConnections()
+        }, leftMs)
+        server.close(() => {
+          clearTimeout(timer)
+          resolve()
+        })
+      })
+      return brokenOff
+    },
   }
 }
 

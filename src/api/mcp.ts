@@ -11,7 +11,7 @@ import { readJsonBody } from './json-body.ts'
 import { ProblemError } from './problem.ts'
 
 /** What says who asks, from where, and under which id: a tool's request to its route comes from the same. */
-const passedOn = ['authorization', 'x-request-id', 'x-forwarded-for', 'forwarded', 'user-agent']
+const passedOn = ['authorization', 'x-forwarded-for', 'forwarded', 'user-agent']
 
 /**
  * The MCP server with which agents manage their own triggers, over Streamable HTTP. Each tool asks its route of this app with the
@@ -44,7 +44,7 @@ export function addMcp(app: ApiApp, context: ApiContext): void {
       },
     }),
     async (c) => {
-      checkOrigin(c, context.publicUrl)
+      checkOrigin(c, context)
       described ??= describeTools(
         tools,
         (await (await app.request('/openapi.json')).json()) as ApiDescription,
@@ -70,22 +70,25 @@ export function addMcp(app: ApiApp, context: ApiContext): void {
 }
 
 /** A page that a browser was led to must not speak for its visitor, whatever name it gave this address (DNS rebinding). */
-function checkOrigin(c: Context<ApiEnv>, publicUrl: string | undefined): void {
+function checkOrigin(
+  c: Context<ApiEnv>,
+  { publicUrl, corsOrigins = [] }: Pick<ApiContext, 'publicUrl' | 'corsOrigins'>,
+): void {
   const origin = c.req.header('origin')
-  if (origin === undefined || (publicUrl !== undefined && origin === new URL(publicUrl).origin)) return
+  if (origin === undefined || corsOrigins.includes(origin)) return
+  if (publicUrl !== undefined && origin === new URL(publicUrl).origin) return
   throw new ProblemError(
     403,
-    'Pages of this origin may not use the MCP server. TOCSIN_PUBLIC_URL names the one that may.',
+    'Pages of this origin may not use the MCP server. TOCSIN_PUBLIC_URL and TOCSIN_CORS_ORIGINS name those that may.',
   )
 }
 
 function passOn(c: Context<ApiEnv>): Record<string, string> {
-  return Object.fromEntries(
-    passedOn.flatMap((name) => {
-      const value = c.req.header(name)
-      return value === undefined ? [] : [[name, value]]
-    }),
-  )
+  const given = passedOn.flatMap((name) => {
+    const value = c.req.header(name)
+    return value === undefined ? [] : [[name, value]]
+  })
+  return { ...Object.fromEntries(given), 'x-request-id': c.get('requestId') }
 }
 
 function asksForProgress(body: unknown): boolean {

@@ -18,7 +18,11 @@ const freshSumsMs = 60_000
  * GET /metrics, for Prometheus. It has no user: without a token of its own it is open to whoever reaches the API, and says how much there is
  * of everything, but of nothing what it is.
  */
-export function addMetrics(app: ApiApp, { db, metricsToken }: ApiContext, ofProcess?: Registry): void {
+export function addMetrics(
+  app: ApiApp,
+  { db, metricsToken }: ApiContext,
+  ofProcess: readonly Registry[] = [],
+): void {
   const readMetrics = keepFresh(freshMs, createMetrics(db))
   app.get('/metrics', async (c) => {
     const given = /^Bearer +(\S+) *$/i.exec(c.req.header('authorization') ?? '')?.[1] ?? ''
@@ -27,7 +31,8 @@ export function addMetrics(app: ApiApp, { db, metricsToken }: ApiContext, ofProc
         headers: { 'www-authenticate': 'Bearer' },
       })
     }
-    return c.body((await readMetrics()) + ((await ofProcess?.metrics()) ?? ''), 200, {
+    const texts = [await readMetrics(), ...(await Promise.all(ofProcess.map((own) => own.metrics())))]
+    return c.body(texts.join(''), 200, {
       'content-type': Registry.PROMETHEUS_CONTENT_TYPE,
     })
   })

@@ -2,8 +2,6 @@ import { STATUS_CODES } from 'node:http'
 import type { z } from '@hono/zod-openapi'
 import { HTTPException } from 'hono/http-exception'
 import type { Problem } from '../conditions/check-conditions.ts'
-import { describeError } from '../errors.ts'
-import type { Log } from '../log.ts'
 import { formatPath } from '../trigger-document.ts'
 import { nameOfStatus, type ProblemName, problemTypes } from './problem-types.ts'
 
@@ -49,15 +47,16 @@ export function notFound(what: string, id: string): ProblemError {
   return new ProblemError(404, `There is no ${what} with the id ${JSON.stringify(id.slice(0, 100))}.`)
 }
 
-/** The one place that turns whatever was thrown into an answer. Only what nobody foresaw is logged, and none of it is told. */
-export function toResponse(error: unknown, log: Log): Response {
-  const { status, type, message: detail, problems, headers } = toProblem(error, log)
+/** The one place that turns whatever was thrown into an answer. What nobody foresaw is not told: it is in the log, under the same id. */
+export function toResponse(error: unknown, requestId: string): Response {
+  const { status, type, message: detail, problems, headers } = toProblem(error)
   const body = {
     type: type === undefined ? 'about:blank' : `/problems/${type}`,
     title: type === undefined ? (STATUS_CODES[status] ?? 'Error') : problemTypes[type].title,
     status,
     detail,
     errors: problems.map(({ path, message }) => ({ path: formatPath(path), message })),
+    request_id: requestId,
   }
   return new Response(JSON.stringify(body), {
     status,
@@ -65,7 +64,7 @@ export function toResponse(error: unknown, log: Log): Response {
   })
 }
 
-function toProblem(error: unknown, log: Log): ProblemError {
+function toProblem(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error
   if (error instanceof HTTPException) return new ProblemError(error.status, error.message)
 
@@ -73,19 +72,13 @@ function toProblem(error: unknown, log: Log): ProblemError {
   const sqlState = typeof code === 'string' ? code : ''
   // Class 22: a value that Postgres cannot take. What can be checked is checked before; this is the net below.
   if (/^22...$/.test(sqlState)) {
-    log.warn({ error: describeError(error) }, 'the database refused a value')
     return new ProblemError(400, 'The database cannot take one of the values.')
   }
   if (isUnavailable(sqlState)) {
-    log.error({ error: describeError(error) }, 'the database does not answer')
     return new ProblemError(503, 'The database does not answer at the moment.', {
       headers: { 'retry-after': '5' },
     })
   }
-  log.error(
-    { error: describeError(error), stack: error instanceof Error ? error.stack : undefined },
-    'a request failed',
-  )
   return new ProblemError(500, 'Something went wrong on our side. The log has the details.')
 }
 

@@ -89,7 +89,8 @@ export function createRateLimiter(db: Database, log: Log, limits: RateLimits): R
             headers = (await take('costly', who)) ?? headers
           }
           await next()
-          for (const [header, value] of Object.entries(headers ?? {})) c.header(header, value)
+          // Not by c.header(), which would make the whole answer again.
+          for (const [header, value] of Object.entries(headers ?? {})) c.res.headers.set(header, value)
         })
       } catch (error) {
         if (!isKnown && error instanceof ProblemError && error.status === 401) {

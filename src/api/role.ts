@@ -38,9 +38,13 @@ await runRole('api', async ({ config, log, shutdown }) => {
     }),
     config.api,
   )
-  shutdown.add(close)
+  shutdown.add(async () => {
+    const brokenOff = await close()
+    if (brokenOff > 0) log.warn({ requests: brokenOff }, 'requests took too long and were broken off')
+  })
   if (!(await hasAdmin(db))) {
     log.info({}, 'there is no administrator yet. Make one with: tocsin users create-admin <name>')
   }
+      corsOrigins: config.api.corsOrigins,
   return { url }
 })

@@ -18,6 +18,7 @@ import { filter } from './list.ts'
 import { invalid, ProblemError } from './problem.ts'
 import { type ConnectionLimits, openConnection } from './stream-connection.ts'
 import { createStreamHub } from './stream-hub.ts'
+import { logOf } from './watch-requests.ts'
 
 export type StreamLimits = ConnectionLimits & {
   /** Streams of one user, and of all together, in this process. */
@@ -197,7 +198,7 @@ export function addStream(app: ApiApp, context: ApiContext, authenticate: Authen
       const body = openConnection({
         hub,
         db,
-        log,
+        log: logOf(c, log),
         userId,
         kinds,
         filter: narrow,

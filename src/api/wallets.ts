@@ -1,4 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
 import {
   isSignedBy,
   makeNonce,
@@ -20,8 +21,10 @@ import {
 import { startSession } from '../store/sessions.ts'
 import type { ApiApp, ApiContext } from './app.ts'
 import { closed, jsonBody, parse, sendTokens, sessionOf } from './auth.ts'
+import type { ApiEnv } from './caller.ts'
 import { anybody, needs, problemResponses, problems, resourceResponse } from './describe.ts'
 import { invalid, notFound, ProblemError } from './problem.ts'
+import { logOf } from './watch-requests.ts'
 
 const proofSchema = strict({
   message: text(1, 4096).openapi({
@@ -91,7 +94,7 @@ export function addWallets(app: ApiApp, context: ApiContext): void {
       },
     }),
     async (c) => {
-      const address = await checkProof(context, await parse(c, proofSchema))
+      const address = await checkProof(c, context, await parse(c, proofSchema))
       const owner = await readWalletOwner(db, address)
       if (owner?.is_active === false) throw refused('the account of this wallet is switched off')
       let userId = owner?.user_id
@@ -128,7 +131,7 @@ export function addWallets(app: ApiApp, context: ApiContext): void {
     }),
     async (c) => {
       const { userId } = sessionOf(c.var.caller)
-      const address = await checkProof(context, await parse(c, proofSchema))
+      const address = await checkProof(c, context, await parse(c, proofSchema))
       if ((await linkWallet(db, address, userId)) !== userId) {
         throw new ProblemError(409, 'The wallet is linked to another account.')
       }
@@ -166,14 +169,17 @@ export function addWallets(app: ApiApp, context: ApiContext): void {
 }
 
 /** The address, in lower case, of the wallet that signed the message. The nonce is used up whatever becomes of it. */
-async function checkProof(context: ApiContext, proof: WalletProof): Promise<string> {
+async function checkProof(c: Context<ApiEnv>, context: ApiContext, proof: WalletProof): Promise<string> {
   const read = readSignInMessage(proof.message, { origin: originOf(context) })
   if ('problem' in read) throw invalid('body', [{ path: ['message'], message: read.problem }])
   if (!(await consumeNonce(context.db, read.nonce))) {
     throw refused('the nonce is not known, was used, or is too old: ask for a new one')
   }
   const signed = await isSignedBy(proof, read, context.rpcUrls).catch((error) => {
-    context.log.warn({ error: describeError(error) }, 'a wallet could not be asked for its signature')
+    logOf(c, context.log).warn(
+      { error: describeError(error) },
+      'a wallet could not be asked for its signature',
+    )
     throw new ProblemError(
       503,
       `The endpoint of chain ${read.chainId} did not answer, which a smart wallet needs.`,

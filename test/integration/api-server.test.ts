@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { loadBootstrapToken } from '../../src/api/bootstrap-token.ts'
 import { listen } from '../../src/api/listen.ts'
 import { UserError } from '../../src/errors.ts'
+import { until } from '../support/until.ts'
 
 const local = { host: '127.0.0.1', port: 0 }
 
@@ -24,35 +25,80 @@ describe('the port', () => {
     await expect(listen(new OpenAPIHono(), { host: '192.0.2.1', port: 0 })).rejects.toThrow(/TOCSIN_API_HOST/)
   })
 
-  test('closing answers the requests under way, and waits for them', async () => {
-    const app = new OpenAPIHono()
-    let arrived = () => {}
-    let answer = () => {}
-    const arrival = new Promise<void>((resolve) => {
-      arrived = resolve
+  describe('closing', () => {
+    /** A server with a route that answers when it is let. */
+    async function serveSlow(patience?: { acceptMs: number; endMs: number }) {
+      let arrived = () => {}
+      let answer = () => {}
+      const arrival = new Promise<void>((resolve) => {
+        arrived = resolve
+      })
+      const permission = new Promise<void>((resolve) => {
+        answer = resolve
+      })
+      const app = new OpenAPIHono()
+      app.get('/', async (c) => {
+        arrived()
+        await permission
+        return c.text('done')
+      })
+      app.get('/fast', (c) => c.text('fast'))
+      const server = await listen(app, local, patience)
+      const slow = fetch(server.url)
+      slow.catch(() => {})
+      await arrival
+      return { server, slow, answer }
+    }
+
+    test('the requests under way are answered, and it ends with the last of them', async () => {
+      const { server, slow, answer } = await serveSlow()
+      let closed = false
+      const closing = server.close().then((brokenOff) => {
+        closed = true
+        return brokenOff
+      })
+      // Who has not heard of it yet is answered, and told to come back by another connection.
+      const late = await fetch(`${server.url}/fast`)
+      expect(await late.text()).toBe('fast')
+      expect(late.headers.get('connection')).toBe('close')
+      expect(closed).toBe(false)
+      answer()
+      const answered = await slow
+      expect(await answered.text()).toBe('done')
+      expect(answered.headers.get('connection')).toBe('close')
+      const before = performance.now()
+      expect(await closing).toBe(0)
+      expect(performance.now() - before).toBeLessThan(2000)
+      await expect(fetch(`${server.url}/fast`)).rejects.toThrow()
     })
-    const permission = new Promise<void>((resolve) => {
-      answer = resolve
+
+    test('after a while it takes no new ones, whatever is still under way', async () => {
+      const { server, slow, answer } = await serveSlow({ acceptMs: 50, endMs: 20_000 })
+      const closing = server.close()
+      await until('the port is closed', () =>
+        fetch(`${server.url}/fast`).then(
+          () => false,
+          () => true,
+        ),
+      )
+      answer()
+      expect(await (await slow).text()).toBe('done')
+      expect(await closing).toBe(0)
     })
-    app.get('/', async (c) => {
-      arrived()
-      await permission
-      return c.text('done')
+
+    test('what takes too long is broken off, and counted', async () => {
+      const { server, slow } = await serveSlow({ acceptMs: 20, endMs: 100 })
+      expect(await server.close()).toBe(1)
+      await expect(slow).rejects.toThrow()
     })
-    const server = await listen(app, local)
-    const request = fetch(server.url).then((response) => response.text())
-    await arrival
-    let closed = false
-    const closing = server.close().then(() => {
-      closed = true
+
+    test('with nothing under way it ends at once', async () => {
+      const server = await listen(new OpenAPIHono(), local)
+      expect((await fetch(server.url)).status).toBe(404)
+      const before = performance.now()
+      await server.close()
+      expect(performance.now() - before).toBeLessThan(1000)
     })
-    await expect(fetch(server.url)).rejects.toThrow()
-    expect(closed).toBe(false)
-    answer()
-    expect(await request).toBe('done')
-    const before = performance.now()
-    await closing
-    expect(performance.now() - before).toBeLessThan(2000)
   })
 })
 
