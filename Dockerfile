@@ -15,6 +15,7 @@ WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json ponder.config.ts LICENSE ./
 COPY bin ./bin
+COPY docs ./docs
 COPY indexer ./indexer
 COPY migrations ./migrations
 COPY sql ./sql
