@@ -59,7 +59,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether requests can be answered: the database is there and has every migration */
+        /**
+         * Whether requests can be answered: the database is there and has every migration
+         * @description Not ready: the database does not answer within 2 s, it lacks migrations, or the process is stopping
+         */
         get: operations["readReadiness"];
         put?: never;
         post?: never;
@@ -1354,6 +1357,39 @@ export interface components {
         };
         Alert: {
             /** @description The chain that it is about; such alerts are for everybody */
+        AuditRow: {
+            action: string;
+            /** Format: uuid */
+            actor_key_id: string | null;
+            /**
+             * @description anonymous: who signed in, or could not. process: a part of Tocsin itself
+             * @enum {string}
+             */
+            actor_kind: "operator" | "session" | "key" | "anonymous" | "process";
+            /** @description Of a process */
+            actor_name: string | null;
+            actor_user_id: string | null;
+            /** @description Where the request came from */
+            address: string | null;
+            /** @description How it is since, without secrets */
+            after: {
+                [key: string]: unknown;
+            } | null;
+            /** Format: date-time */
+            at: string;
+            /** @description How it was, without secrets; null: it was not, or cannot be told */
+            before: {
+                [key: string]: unknown;
+            } | null;
+            id: number;
+            /** @description What X-Audit-Reason of the request said */
+            reason: string | null;
+            request_id: string | null;
+            target_id: string | null;
+            target_kind: string;
+            /** @description Whose thing it is */
+            user_id: string | null;
+        };
             chain_id: number | null;
             /** Format: date-time */
             created_at: string;
@@ -2071,9 +2107,12 @@ export interface components {
          *       "errors": [
          *         {
          *           "path": "conditions[0].operator",
+            /** @description As in `X-Request-Id`: the log of the server names the request by it */
+            request_id?: string;
          *           "message": "expected one of <, <=, >, >=, =, !="
          *         }
-         *       ]
+         *       ],
+         *       "request_id": "8f14e45f-ceea-467f-a0e6-d7a1c5b6e9a2"
          *     }
          */
         Problem: {
