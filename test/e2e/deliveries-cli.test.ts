@@ -1,11 +1,15 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { createApp } from '../../src/api/app.ts'
+import { listen } from '../../src/api/listen.ts'
 import { type Database, openDatabase } from '../../src/db.ts'
+import { createLog } from '../../src/log.ts'
 import { applyMigrations } from '../../src/migrate.ts'
 import { insertTrigger } from '../support/insert-trigger.ts'
 import { runCli } from '../support/run-cli.ts'
+import { testSecrets } from '../support/secrets.ts'
 import { createTestDatabase } from '../support/test-database.ts'
 import { until } from '../support/until.ts'
 
@@ -65,6 +69,28 @@ async function insertDeliveries(host: string, rows: { state: string; day?: numbe
     ids.push(String(row?.id))
   }
   return { trigger, ids }
+}
+
+const apiToken = 'the-token-of-the-installation'
+
+/** An API whose token is that of the user of all triggers here. */
+async function startApi() {
+  const pool = openDatabase(database.url, { name: 'test api' })
+  const { url, close } = await listen(
+    createApp({
+      db: pool,
+      log: createLog({ level: 'silent', format: 'json' }, 'test'),
+      secrets: testSecrets,
+      token: apiToken,
+      userId: 'test',
+    }),
+    { host: '127.0.0.1', port: 0 },
+  )
+  onTestFinished(async () => {
+    await close()
+    await pool.end()
+  })
+  return url
 }
 
 const statesOf = async (ids: string[]) => {
@@ -184,6 +210,47 @@ describe('tocsin deliveries', () => {
     )
     expect(await refusal('list', '--state', 'lost')).toContain('Allowed choices are pending, ')
     expect(await statesOf(ids)).toEqual(['succeeded'])
+  })
+
+  it('does and says the same by an API that is named, with the deliveries of whose credential it is', async () => {
+    const { ids } = await insertDeliveries('a.example', [
+      { state: 'failed', day: 5, error: 'the receiver answered with HTTP 500' },
+      { state: 'succeeded', day: 6 },
+      { state: 'unknown', day: 7 },
+    ])
+    const [failed = '', succeeded = ''] = ids
+    const nobody = '00000000-0000-4000-8000-000000000000'
+    // Both are asked; what they change is put back in between.
+    const looks = [
+      ['list'],
+      ['list', '--state', 'failed', '--since', '2026-11-02', '--destination', 'a.example', '--json'],
+      ['list', '--limit', '2', '--quiet'],
+      ['show', failed],
+      ['show', succeeded, '--json'],
+    ]
+    const changes = [
+      ['show', nobody],
+      ['explain', nobody],
+      ['retry', succeeded],
+      ['cancel', succeeded],
+      ['retry', failed],
+      ['cancel', failed],
+      ['retry', '--destination', 'a.example'],
+      ['retry', '--destination', 'b.example'],
+    ]
+
+    const url = await startApi()
+    const named = { TOCSIN_API_URL: url, TOCSIN_API_TOKEN: apiToken, TOCSIN_HOME: join(home, 'elsewhere') }
+    for (const args of looks) {
+      expect(await runCli(['deliveries', ...args], named, home)).toEqual(await tocsin(...args))
+    }
+    for (const args of changes) {
+      const before = await db`select id, state, finished_at, due_at from deliveries`
+      const byDatabase = { ...(await tocsin(...args)), states: await statesOf(ids) }
+      for (const { id, ...row } of before) await db`update deliveries set ${db(row)} where id = ${id}`
+      const byApi = { ...(await runCli(['deliveries', ...args], named, home)), states: await statesOf(ids) }
+      expect(byApi).toEqual(byDatabase)
+    }
   })
 
   it('says what to do about a database without tables', async () => {

@@ -121,7 +121,7 @@ test('README.md begins with what a newcomer does first', () => {
   ])
 })
 
-test('the tour of README.md does what it says, command by command', async () => {
+test('the tour of README.md does what it says, command by command', { timeout: 300_000 }, async () => {
   const commands = readCommands(readme, 'A tour')
   expect(commands.length).toBeGreaterThan(6)
   for (const word of ['register', 'triggers apply -f', 'stream', 'explain', 'retry']) {
