@@ -11,18 +11,31 @@ export type Queryable = Database | Transaction
  * Pass big integers in as strings: the driver would take a JS bigint for an `int8`.
  *
  * @param options.keepsSession for advisory locks of a session.
+ * @param options.session settings that each connection begins with.
+ * @param options.onClose a connection has ended; called before another one takes its place.
+ * @param options.onNotify of channels that a query listens to on a connection of this pool.
  */
 export function openDatabase(
   url: string,
-  options: { name: string; connectionsMax?: number; keepsSession?: boolean },
+  options: {
+    name: string
+    connectionsMax?: number
+    keepsSession?: boolean
+    session?: Record<string, string>
+    onClose?: () => void
+    onNotify?: (channel: string) => void
+  },
 ): Database {
   return postgres(url, {
     max: options.connectionsMax ?? 10,
-    connection: { application_name: `tocsin ${options.name}`, timezone: 'UTC' },
+    connection: { application_name: `tocsin ${options.name}`, timezone: 'UTC', ...options.session },
     connect_timeout: 10,
     // By itself the driver replaces a connection after half an hour or so, and with it what the session holds.
     ...(options.keepsSession === true ? { max_lifetime: null } : {}),
     onnotice: () => {},
+    onclose: () => options.onClose?.(),
+    // Not in its types: what `listen` of the driver is made of, which does not say when its connection is lost.
+    ...(options.onNotify === undefined ? {} : { onnotify: options.onNotify }),
     types: {
       bigint: { to: 20, from: [20], parse: parseInt8, serialize: String },
     },

@@ -6,12 +6,13 @@ import { knownChains } from '../chains.ts'
 import type { Database } from '../db.ts'
 import type { Log } from '../log.ts'
 import type { SecretBox } from '../secret-box.ts'
+import type { UserConnections } from '../store/user-connections.ts'
 import { addAdmin } from './admin.ts'
 import { addAgents } from './agents.ts'
 import { addAlerts } from './alerts.ts'
+import { letOrigins, protect } from './answer-headers.ts'
 import { addAuth } from './auth.ts'
 import { createAuthenticator } from './authenticate.ts'
-import { letOrigins, protect } from './answer-headers.ts'
 import { authorize } from './authorize.ts'
 import { addBacktest } from './backtest.ts'
 import type { ApiEnv } from './caller.ts'
@@ -25,6 +26,7 @@ import { addEvents } from './events.ts'
 import { addHealth } from './health.ts'
 import { idempotency } from './idempotency.ts'
 import { addKeys } from './keys.ts'
+import { forgetChangedKeys, type KnownKeys } from './known-keys.ts'
 import { addMatches } from './matches.ts'
 import { addMcp } from './mcp.ts'
 import { addMcpTokens } from './mcp-tokens.ts'
@@ -44,15 +46,19 @@ import { addTriggerState } from './trigger-state.ts'
 import { addTriggerSwitches } from './trigger-switches.ts'
 import { addTriggers } from './triggers.ts'
 import { addWallets } from './wallets.ts'
+import { nameRequest, watchRequests } from './watch-requests.ts'
 
 const bodyBytesMax = 256 * 1024
 
-import { nameRequest, watchRequests } from './watch-requests.ts'
 export type ApiApp = OpenAPIHono<ApiEnv>
 
 /** What the resources work with. */
 export type ApiContext = {
   db: Database
+  /** Where queries of users that only read run; without them, in transactions. */
+  reads?: UserConnections | undefined
+  /** API keys that were looked up just now; without them, each request looks. */
+  knownKeys?: KnownKeys | undefined
   log: Log
   /** Encrypts what is stored and must not be read in the database. */
   secrets: SecretBox
@@ -68,6 +74,8 @@ export type ApiContext = {
   registration: 'open' | 'closed'
   /** Where people reach the API: what wallets sign for. Without it they cannot sign in. */
   publicUrl?: string | undefined
+  /** The origins whose pages may ask. */
+  corsOrigins?: readonly string[] | undefined
   /** Where smart wallets are asked whether a signature is theirs. */
   rpcUrls: RpcUrls
   /** The chains that triggers can be for. */
@@ -75,8 +83,6 @@ export type ApiContext = {
   /** Without them, nobody is limited. */
   rateLimits?: RateLimits | undefined
   /** How many triggers a user may have; 0: any number. */
-  /** The origins whose pages may ask. */
-  corsOrigins?: readonly string[] | undefined
   triggersMax: number
   /** Bounds of GET /v1/stream, where they differ from the usual ones. */
   stream?: Partial<StreamLimits> | undefined
@@ -118,21 +124,22 @@ export function createApp(options: Omit<ApiContext, Optional> & Partial<Pick<Api
           })
     return toResponse(problem, c.get('requestId'))
   })
+  const requests = watchRequests(context.log)
+  app.use(nameRequest(), requests.watch, protect(context))
+  if (context.corsOrigins?.length) app.use(letOrigins(context.corsOrigins))
   const authenticate = createAuthenticator(context)
   const limiter = context.rateLimits && createRateLimiter(context.db, context.log, context.rateLimits)
-  const authorization = authorize(app, context.db, authenticate)
+  const authorization = authorize(app, context, authenticate)
   app.use(limiter === undefined ? authorization : limiter.limit(authorization))
   app.use(
     bodyLimit({
       maxSize: bodyBytesMax,
-  const requests = watchRequests(context.log)
-  app.use(nameRequest(), requests.watch, protect(context))
-  if (context.corsOrigins?.length) app.use(letOrigins(context.corsOrigins))
       onError: () => {
         throw new ProblemError(413, `The body is larger than ${bodyBytesMax} bytes.`)
       },
     }),
   )
+  if (context.knownKeys !== undefined) app.use(forgetChangedKeys(context.knownKeys))
   app.use(idempotency(app, context))
 
   addProblems(app)

@@ -3,6 +3,7 @@ import { matchedRoutes } from 'hono/route'
 import type { Database } from '../db.ts'
 import type { Scope } from '../scopes.ts'
 import { asUser } from '../store/as-user.ts'
+import type { UserConnections } from '../store/user-connections.ts'
 import type { ApiApp } from './app.ts'
 import type { ApiEnv, Caller } from './caller.ts'
 import { docsPaths } from './docs.ts'
@@ -18,7 +19,11 @@ const ownPaths = new Set(['/openapi.json', '/metrics', ...docsPaths])
  * Lets only those through whose credential has the scope that the route declares in its `security`, also where there is nothing
  * to find. A route that declares nothing is open to nobody; one with an empty list is open to anybody.
  */
-export function authorize(app: ApiApp, db: Database, authenticate: Authenticate): MiddlewareHandler<ApiEnv> {
+export function authorize(
+  app: ApiApp,
+  { db, reads }: { db: Database; reads?: UserConnections | undefined },
+  authenticate: Authenticate,
+): MiddlewareHandler<ApiEnv> {
   let needed: Map<string, readonly string[] | 'nothing'> | undefined
   return async (c, next) => {
     needed ??= readNeeds(app)
@@ -45,7 +50,7 @@ export function authorize(app: ApiApp, db: Database, authenticate: Authenticate)
       }
     }
     c.set('caller', caller)
-    c.set('db', asUser(db, caller.userId))
+    c.set('db', asUser(db, caller.userId, reads))
     return next()
   }
 }

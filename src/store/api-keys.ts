@@ -22,8 +22,14 @@ export type KeyRow = {
 /** With the key itself, which cannot be read again. */
 export type NewKey = KeyRow & { key: string }
 
-/** What a key that is found by itself may do. */
-export type UsedKey = { user_id: string; scopes: Scope[]; is_admin: boolean }
+/** What a key that is found by itself may do. `lives_ms`: how much longer it stands; null: until it is revoked. */
+export type UsedKey = {
+  id: string
+  user_id: string
+  scopes: Scope[]
+  is_admin: boolean
+  lives_ms: number | null
+}
 
 const prefixLength = 12
 const keysMax = 100
@@ -106,8 +112,8 @@ export async function rotateKey(
   return (await db.begin(rotate)) as Awaited<ReturnType<typeof rotate>>
 }
 
-/** Whose key this is, while it stands. */
-export async function findKey(db: Queryable, key: string): Promise<UsedKey | undefined> {
-  const [used] = await takeKey(db, [hashToken(key)])
+/** Whose key has this hash, while it stands. */
+export async function findKey(db: Queryable, hash: Buffer): Promise<UsedKey | undefined> {
+  const [used] = await takeKey(db, [hash])
   return used
 }
