@@ -14,9 +14,13 @@ const query = listQuery(
   {
     owner: z
       .string({ error: `${addressExpected}, once` })
-      .regex(/^0x[\da-f]{40}$/i, { error: addressExpected })
+      .regex(/^0x[\da-fA-F]{40}$/, { error: addressExpected })
       .transform((value) => value.toLowerCase())
-      .openapi({ type: 'string', description: 'The address that owns them now' }),
+      .openapi({
+        type: 'string',
+        pattern: '^0x[\\da-fA-F]{40}$',
+        description: 'The address that owns them now',
+      }),
     chain_id: filter.chainId,
   },
   z.tuple([keyPart.number, z.string().regex(/^\d{1,78}$/)]),

@@ -37,7 +37,7 @@ export const problemKinds = {
 
 /**
  * Which of them a route gives besides those that follow from what it declares: 400 with a query or a body, 401 and 403 with
- * `needs`, 404 with an id, 413 and 415 with a body, 429 and 503 always.
+ * `needs`, 404 with an id, 413 unless it is a GET, 415 with a body, 429 and 503 always.
  */
 export function problems(...statuses: (keyof typeof problemKinds)[]): Record<string, ResponseConfig> {
   const entries = statuses.map((status) => {

@@ -124,7 +124,7 @@ function complete(document: ReturnType<typeof build>) {
         parameter.description ??=
           typeof own === 'string' ? own : describeParameter(parameter, tags[tag]?.one ?? '')
       }
-      operation.responses = withProblems(operation, path)
+      operation.responses = withProblems(operation, method, path)
     }
   }
   close(document.components?.schemas)
@@ -139,7 +139,11 @@ function describeParameter({ name, in: place }: { name: string; in: string }, on
   return name === 'id' ? `The id of the ${one}` : `The ${name}`
 }
 
-function withProblems({ security, parameters, requestBody, responses }: Operation, path: string): Node {
+function withProblems(
+  { security, parameters, requestBody, responses }: Operation,
+  method: string,
+  path: string,
+): Node {
   const isIn = (place: string) => parameters?.some((parameter) => parameter.in === place) === true
   const hasHeader = (wanted: string) => parameters?.some(({ name }) => name === wanted) === true
   const [needs] = security ?? []
@@ -150,7 +154,8 @@ function withProblems({ security, parameters, requestBody, responses }: Operatio
     ...(isIn('path') ? [404 as const] : []),
     ...(hasHeader('If-Match') ? [412 as const] : []),
     ...(hasHeader('Idempotency-Key') ? ([409, 422] as const) : []),
-    ...(requestBody === undefined ? [] : ([413, 415] as const)),
+    ...(method === 'get' ? [] : [413 as const]),
+    ...(requestBody === undefined ? [] : [415 as const]),
     ...(path.startsWith('/v1/') ? ([429, 503] as const) : []),
   ]
   return { ...problems(...statuses), ...responses }

@@ -13,6 +13,25 @@ import { ProblemError } from './problem.ts'
 /** What says who asks, from where, and under which id: a tool's request to its route comes from the same. */
 const passedOn = ['authorization', 'x-forwarded-for', 'forwarded', 'user-agent']
 
+/** How the protocol says no. */
+const refusal = {
+  'application/json': {
+    schema: {
+      type: 'object' as const,
+      required: ['jsonrpc', 'error', 'id'],
+      properties: {
+        jsonrpc: { type: 'string' as const },
+        error: {
+          type: 'object' as const,
+          required: ['code', 'message'],
+          properties: { code: { type: 'integer' as const }, message: { type: 'string' as const }, data: {} },
+        },
+        id: { type: ['string', 'number', 'null'] as ('string' | 'number' | 'null')[] },
+      },
+    },
+  },
+}
+
 /**
  * The MCP server with which agents manage their own triggers, over Streamable HTTP. Each tool asks its route of this app with the
  * caller's own credential: what they may do, what they see and what is wrong with it is decided there and nowhere else.
@@ -39,7 +58,15 @@ export function addMcp(app: ApiApp, context: ApiContext): void {
           },
         },
         202: { description: 'A message that has no answer was taken' },
-        ...problems(400, 403, 429, 503),
+        400: {
+          description: 'Something in the request is wrong; JSON-RPC where it is the message',
+          content: {
+            'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },
+            ...refusal,
+          },
+        },
+        406: { description: 'The client does not accept both JSON and a stream', content: refusal },
+        ...problems(403, 429, 503),
         ...problemResponses,
       },
     }),

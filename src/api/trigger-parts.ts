@@ -5,7 +5,7 @@ import { readTrigger, replaceTrigger, type StoredTrigger } from '../store/trigge
 import { parseTriggerDocument } from '../trigger-document.ts'
 import type { ApiApp, ApiContext } from './app.ts'
 import type { ApiEnv } from './caller.ts'
-import { needs, pageResponse, problemResponses, resourceResponse } from './describe.ts'
+import { needs, pageResponse, problemResponses, problems, resourceResponse } from './describe.ts'
 import { isKnown, notModified, tagOfTrigger, triggerGuard, withIfMatch, withIfNoneMatch } from './etag.ts'
 import { withIdempotencyKey } from './idempotency.ts'
 import { readJsonBody } from './json-body.ts'
@@ -182,7 +182,7 @@ function addPart(app: ApiApp, { secrets, chains }: ApiContext, part: Part): void
       path: onePath,
       summary: `Replace ${article(kind)} of a trigger`,
       request: { params: oneParams, body },
-      responses: { 200: one(`The ${kind} as it is stored`), ...problemResponses },
+      responses: { 200: one(`The ${kind} as it is stored`), ...problems(422), ...problemResponses },
     }),
     async (c) => {
       const { id = '', [parameter]: name = '' } = c.req.valid('param')
@@ -206,7 +206,7 @@ function addPart(app: ApiApp, { secrets, chains }: ApiContext, part: Part): void
       path: onePath,
       summary: `Take ${article(kind)} away from a trigger`,
       request: { params: oneParams },
-      responses: { 204: { description: 'It is deleted' }, ...problemResponses },
+      responses: { 204: { description: 'It is deleted' }, ...problems(422), ...problemResponses },
     }),
     async (c) => {
       const { id = '', [parameter]: name = '' } = c.req.valid('param')

@@ -13,31 +13,58 @@ export function addTriggerSchemas(app: ApiApp): void {
   })
   const register = (name: string, content: object) =>
     app.openAPIRegistry.registerComponent('schemas', name, content)
-  const { conditions, actions } = schema.properties as {
-    conditions: { items: JsonSchema }
-    actions: { items: { oneOf: JsonSchema[] } }
-  }
-  const shownActions = actions.items.oneOf.map((kind) => ({
-    ...kind,
-    properties: { ...kind.properties, ...shownOnlyOfActions },
-  }))
+  const { conditions, actions } = schema.properties as Parts
   register('TriggerDocument', schema)
+  register('ConditionDocument', conditions.items)
+  register('ActionDocument', actions.items)
+
+  const filled = fillIn(schema) as JsonSchema
+  const shown = filled.properties as Parts
+  const condition = { ...shown.conditions.items, required: Object.keys(conditions.items.properties ?? {}) }
+  const shownActions = shown.actions.items.oneOf.map(({ properties = {}, required = [], ...kind }) => ({
+    ...kind,
+    properties: { ...properties, ...shownOnlyOfActions },
+    required: [...required, 'id', 'destination_id'],
+  }))
   register('Trigger', {
     type: 'object',
-    required: [...(schema.required ?? []), ...Object.keys(shownOnly)],
+    required: [...Object.keys(shownOnly), ...Object.keys(schema.properties ?? {})],
     properties: {
       ...shownOnly,
-      ...(schema.properties as object),
-      actions: { ...actions, items: { ...actions.items, oneOf: shownActions } },
+      ...filled.properties,
+      conditions: { ...shown.conditions, items: condition },
+      actions: { ...shown.actions, items: { ...shown.actions.items, oneOf: shownActions } },
     },
   })
-  register('ConditionDocument', conditions.items)
   register('Condition', {
-    ...conditions.items,
-    properties: { ...shownOnlyOfConditions, ...conditions.items.properties },
+    ...condition,
+    properties: { ...shownOnlyOfConditions, ...condition.properties },
+    required: [...Object.keys(shownOnlyOfConditions), ...condition.required],
   })
-  register('ActionDocument', actions.items)
-  register('Action', { ...actions.items, oneOf: shownActions })
+  register('Action', { ...shown.actions.items, oneOf: shownActions })
+}
+
+/** A schema of what is written, for what is read: with every default, and the scope of a limit as the list that it stands for. */
+function fillIn(node: unknown): unknown {
+  if (Array.isArray(node)) return node.map(fillIn)
+  if (typeof node !== 'object' || node === null) return node
+  const { default: _, ...schema } = node as JsonSchema
+  const filled: JsonSchema = Object.fromEntries(
+    Object.entries(schema).map(([key, value]) => [key, key === 'properties' ? value : fillIn(value)]),
+  )
+  const { properties, required = [] } = schema
+  if (properties === undefined) return filled
+  filled.properties = Object.fromEntries(
+    Object.entries(properties).map(([name, value]) => {
+      const list = name === 'scope' ? value.anyOf?.find(({ type }) => type === 'array') : undefined
+      return [name, fillIn(list ?? value) as JsonSchema]
+    }),
+  )
+  const isGiven = (name: string) =>
+    properties[name]?.default !== undefined || ['headers', 'max_attempts'].includes(name)
+  const given = Object.keys(properties).filter((name) => required.includes(name) || isGiven(name))
+  if (given.length > 0) filled.required = given
+  return filled
 }
 
 /**
@@ -116,4 +143,11 @@ export function without(input: unknown, keys: Record<string, object>): unknown {
   return Object.fromEntries(Object.entries(input).filter(([key]) => !Object.hasOwn(keys, key)))
 }
 
-type JsonSchema = { properties?: Record<string, unknown>; required?: string[] }
+type JsonSchema = {
+  type?: unknown
+  default?: unknown
+  properties?: Record<string, JsonSchema>
+  required?: string[]
+  anyOf?: JsonSchema[]
+}
+type Parts = { conditions: { items: JsonSchema }; actions: { items: { oneOf: JsonSchema[] } } }

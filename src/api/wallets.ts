@@ -32,7 +32,7 @@ const proofSchema = strict({
   }),
   signature: z
     .string({ error: 'expected a signature' })
-    .regex(/^0x([\da-f]{2}){64,8192}$/i, { error: 'expected 0x and the hex digits of a signature' }),
+    .regex(/^0x([\da-fA-F]{2}){64,8192}$/, { error: 'expected 0x and the hex digits of a signature' }),
 })
 const nonceSchema = z.object({
   nonce: z.string(),

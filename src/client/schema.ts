@@ -991,159 +991,111 @@ export interface components {
         Action: {
             /** @constant */
             action_type: "rest";
-            /**
-             * @description Whether it is told when the breaker of another action of the trigger opens
-             * @default false
-             */
-            alerts?: boolean;
+            /** @description Whether it is told when the breaker of another action of the trigger opens */
+            alerts: boolean;
             config: {
                 /** @description Several matches in one request: those that come within `wait` of the first, at most `max` */
                 batch?: {
-                    /** @default 100 */
-                    max?: number;
+                    max: number;
                     wait: string;
                 };
                 body_template?: unknown;
-                headers?: {
+                headers: {
                     [key: string]: string;
                 };
                 /** @description 8, or one more than retry_schedule has pauses, unless given */
-                max_attempts?: number;
-                /**
-                 * @default POST
-                 * @enum {string}
-                 */
-                method?: "POST" | "PUT" | "PATCH" | "GET" | "DELETE";
+                max_attempts: number;
+                /** @enum {string} */
+                method: "POST" | "PUT" | "PATCH" | "GET" | "DELETE";
                 /** @description Added to the URL's own query; values are templates */
                 query?: {
                     [key: string]: string;
                 };
                 retry_schedule?: string[];
-                /** @default 30000 */
-                timeout_ms?: number;
+                timeout_ms: number;
                 url: string;
             };
             /** @description null: it depends on the event */
-            destination_id?: number | null;
-            /**
-             * @description null: the trigger's
-             * @default null
-             */
-            finality?: (("latest" | "finalized") | {
+            destination_id: number | null;
+            /** @description null: the trigger's */
+            finality: (("latest" | "finalized") | {
                 confirmations: number;
             }) | null;
-            id?: number;
+            id: number;
             /**
              * @description Whether it is told when an event that it delivered leaves the chain
-             * @default ignore
              * @enum {string}
              */
-            on_retraction?: "ignore" | "notify";
-            /** @default 1 */
-            priority?: number;
+            on_retraction: "ignore" | "notify";
+            priority: number;
             /** @description What webhooks to this action's destination are signed with. Shown once: in the answer that follows the first rest action to a URL */
             signing_secret?: string;
         } | {
             /** @constant */
             action_type: "telegram";
-            /**
-             * @description Whether it is told when the breaker of another action of the trigger opens
-             * @default false
-             */
-            alerts?: boolean;
+            /** @description Whether it is told when the breaker of another action of the trigger opens */
+            alerts: boolean;
             config: {
-                /**
-                 * @default [
-                 *       {
-                 *         "text": "Open event",
-                 *         "opens": "open_event"
-                 *       },
-                 *       {
-                 *         "text": "Mute 1 h",
-                 *         "opens": "mute"
-                 *       }
-                 *     ]
-                 */
-                buttons?: {
+                buttons: {
                     /** @enum {string} */
                     opens: "mute" | "open_event";
                     text: string;
                 }[];
                 chat_id: string;
                 /** @description 8, or one more than retry_schedule has pauses, unless given */
-                max_attempts?: number;
+                max_attempts: number;
                 message_template?: string;
-                /**
-                 * @default HTML
-                 * @enum {string}
-                 */
-                parse_mode?: "HTML" | "MarkdownV2" | "plain";
+                /** @enum {string} */
+                parse_mode: "HTML" | "MarkdownV2" | "plain";
                 retry_schedule?: string[];
-                /** @default false */
-                silent?: boolean;
+                silent: boolean;
             };
             /** @description null: it depends on the event */
-            destination_id?: number | null;
-            /**
-             * @description null: the trigger's
-             * @default null
-             */
-            finality?: (("latest" | "finalized") | {
+            destination_id: number | null;
+            /** @description null: the trigger's */
+            finality: (("latest" | "finalized") | {
                 confirmations: number;
             }) | null;
-            id?: number;
+            id: number;
             /**
              * @description Whether it is told when an event that it delivered leaves the chain
-             * @default ignore
              * @enum {string}
              */
-            on_retraction?: "ignore" | "notify";
-            /** @default 1 */
-            priority?: number;
+            on_retraction: "ignore" | "notify";
+            priority: number;
             /** @description What webhooks to this action's destination are signed with. Shown once: in the answer that follows the first rest action to a URL */
             signing_secret?: string;
         } | {
             /** @constant */
             action_type: "mcp";
-            /**
-             * @description Whether it is told when the breaker of another action of the trigger opens
-             * @default false
-             */
-            alerts?: boolean;
+            /** @description Whether it is told when the breaker of another action of the trigger opens */
+            alerts: boolean;
             config: {
                 /** @description Whose endpoint and token are used; the agent of the event unless given */
                 agent_id?: number | string;
                 arguments_template?: unknown;
                 endpoint?: string;
                 /** @description 8, or one more than retry_schedule has pauses, unless given */
-                max_attempts?: number;
-                /** @default false */
-                resolve_endpoint?: boolean;
+                max_attempts: number;
+                resolve_endpoint: boolean;
                 retry_schedule?: string[];
-                /** @default 30000 */
-                timeout_ms?: number;
+                timeout_ms: number;
                 tool_name: string;
-                /** @default false */
-                verify_file_hash?: boolean;
+                verify_file_hash: boolean;
             };
             /** @description null: it depends on the event */
-            destination_id?: number | null;
-            /**
-             * @description null: the trigger's
-             * @default null
-             */
-            finality?: (("latest" | "finalized") | {
+            destination_id: number | null;
+            /** @description null: the trigger's */
+            finality: (("latest" | "finalized") | {
                 confirmations: number;
             }) | null;
-            id?: number;
+            id: number;
             /**
              * @description Whether it is told when an event that it delivered leaves the chain
-             * @default ignore
              * @enum {string}
              */
-            on_retraction?: "ignore" | "notify";
-            /** @default 1 */
-            priority?: number;
+            on_retraction: "ignore" | "notify";
+            priority: number;
             /** @description What webhooks to this action's destination are signed with. Shown once: in the answer that follows the first rest action to a URL */
             signing_secret?: string;
         };
@@ -1357,39 +1309,6 @@ export interface components {
         };
         Alert: {
             /** @description The chain that it is about; such alerts are for everybody */
-        AuditRow: {
-            action: string;
-            /** Format: uuid */
-            actor_key_id: string | null;
-            /**
-             * @description anonymous: who signed in, or could not. process: a part of Tocsin itself
-             * @enum {string}
-             */
-            actor_kind: "operator" | "session" | "key" | "anonymous" | "process";
-            /** @description Of a process */
-            actor_name: string | null;
-            actor_user_id: string | null;
-            /** @description Where the request came from */
-            address: string | null;
-            /** @description How it is since, without secrets */
-            after: {
-                [key: string]: unknown;
-            } | null;
-            /** Format: date-time */
-            at: string;
-            /** @description How it was, without secrets; null: it was not, or cannot be told */
-            before: {
-                [key: string]: unknown;
-            } | null;
-            id: number;
-            /** @description What X-Audit-Reason of the request said */
-            reason: string | null;
-            request_id: string | null;
-            target_id: string | null;
-            target_kind: string;
-            /** @description Whose thing it is */
-            user_id: string | null;
-        };
             chain_id: number | null;
             /** Format: date-time */
             created_at: string;
@@ -1542,15 +1461,14 @@ export interface components {
         Condition: {
             /** @enum {string} */
             condition_type: "event_type_equals" | "agent_id_equals" | "owner_equals" | "metadata_key_equals" | "score_threshold" | "tag_equals" | "client_whitelist" | "response_threshold" | "validator_whitelist" | "file_uri_exists" | "expression" | "file_fetched" | "file_hash" | "file_json" | "ema_threshold" | "distinct_count" | "sum_threshold" | "change" | "sequence" | "absence" | "rate_limit";
-            /** @default {} */
-            config?: {
+            config: {
                 [key: string]: unknown;
             };
-            field?: string | null;
-            operator?: ("=" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "not_in" | "contains" | "exists" | "changed") | null;
+            field: string | null;
+            operator: ("=" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "not_in" | "contains" | "exists" | "changed") | null;
             /** @description Where it is among the conditions, from 0; evidence and state name it so */
-            position?: number;
-            value?: unknown;
+            position: number;
+            value: unknown;
         };
         ConditionDocument: {
             /** @enum {string} */
@@ -2107,8 +2025,6 @@ export interface components {
          *       "errors": [
          *         {
          *           "path": "conditions[0].operator",
-            /** @description As in `X-Request-Id`: the log of the server names the request by it */
-            request_id?: string;
          *           "message": "expected one of <, <=, >, >=, =, !="
          *         }
          *       ],
@@ -2124,6 +2040,8 @@ export interface components {
                 /** @description Where, as in `conditions[2].value` */
                 path: string;
             }[];
+            /** @description As in `X-Request-Id`: the log of the server names the request by it */
+            request_id?: string;
             status: number;
             title: string;
             /** @description The kind of problem, as a URI that stays the same: `/problems/…`, which says more of it */
@@ -2345,159 +2263,111 @@ export interface components {
             actions: ({
                 /** @constant */
                 action_type: "rest";
-                /**
-                 * @description Whether it is told when the breaker of another action of the trigger opens
-                 * @default false
-                 */
-                alerts?: boolean;
+                /** @description Whether it is told when the breaker of another action of the trigger opens */
+                alerts: boolean;
                 config: {
                     /** @description Several matches in one request: those that come within `wait` of the first, at most `max` */
                     batch?: {
-                        /** @default 100 */
-                        max?: number;
+                        max: number;
                         wait: string;
                     };
                     body_template?: unknown;
-                    headers?: {
+                    headers: {
                         [key: string]: string;
                     };
                     /** @description 8, or one more than retry_schedule has pauses, unless given */
-                    max_attempts?: number;
-                    /**
-                     * @default POST
-                     * @enum {string}
-                     */
-                    method?: "POST" | "PUT" | "PATCH" | "GET" | "DELETE";
+                    max_attempts: number;
+                    /** @enum {string} */
+                    method: "POST" | "PUT" | "PATCH" | "GET" | "DELETE";
                     /** @description Added to the URL's own query; values are templates */
                     query?: {
                         [key: string]: string;
                     };
                     retry_schedule?: string[];
-                    /** @default 30000 */
-                    timeout_ms?: number;
+                    timeout_ms: number;
                     url: string;
                 };
                 /** @description null: it depends on the event */
-                destination_id?: number | null;
-                /**
-                 * @description null: the trigger's
-                 * @default null
-                 */
-                finality?: (("latest" | "finalized") | {
+                destination_id: number | null;
+                /** @description null: the trigger's */
+                finality: (("latest" | "finalized") | {
                     confirmations: number;
                 }) | null;
-                id?: number;
+                id: number;
                 /**
                  * @description Whether it is told when an event that it delivered leaves the chain
-                 * @default ignore
                  * @enum {string}
                  */
-                on_retraction?: "ignore" | "notify";
-                /** @default 1 */
-                priority?: number;
+                on_retraction: "ignore" | "notify";
+                priority: number;
                 /** @description What webhooks to this action's destination are signed with. Shown once: in the answer that follows the first rest action to a URL */
                 signing_secret?: string;
             } | {
                 /** @constant */
                 action_type: "telegram";
-                /**
-                 * @description Whether it is told when the breaker of another action of the trigger opens
-                 * @default false
-                 */
-                alerts?: boolean;
+                /** @description Whether it is told when the breaker of another action of the trigger opens */
+                alerts: boolean;
                 config: {
-                    /**
-                     * @default [
-                     *       {
-                     *         "text": "Open event",
-                     *         "opens": "open_event"
-                     *       },
-                     *       {
-                     *         "text": "Mute 1 h",
-                     *         "opens": "mute"
-                     *       }
-                     *     ]
-                     */
-                    buttons?: {
+                    buttons: {
                         /** @enum {string} */
                         opens: "mute" | "open_event";
                         text: string;
                     }[];
                     chat_id: string;
                     /** @description 8, or one more than retry_schedule has pauses, unless given */
-                    max_attempts?: number;
+                    max_attempts: number;
                     message_template?: string;
-                    /**
-                     * @default HTML
-                     * @enum {string}
-                     */
-                    parse_mode?: "HTML" | "MarkdownV2" | "plain";
+                    /** @enum {string} */
+                    parse_mode: "HTML" | "MarkdownV2" | "plain";
                     retry_schedule?: string[];
-                    /** @default false */
-                    silent?: boolean;
+                    silent: boolean;
                 };
                 /** @description null: it depends on the event */
-                destination_id?: number | null;
-                /**
-                 * @description null: the trigger's
-                 * @default null
-                 */
-                finality?: (("latest" | "finalized") | {
+                destination_id: number | null;
+                /** @description null: the trigger's */
+                finality: (("latest" | "finalized") | {
                     confirmations: number;
                 }) | null;
-                id?: number;
+                id: number;
                 /**
                  * @description Whether it is told when an event that it delivered leaves the chain
-                 * @default ignore
                  * @enum {string}
                  */
-                on_retraction?: "ignore" | "notify";
-                /** @default 1 */
-                priority?: number;
+                on_retraction: "ignore" | "notify";
+                priority: number;
                 /** @description What webhooks to this action's destination are signed with. Shown once: in the answer that follows the first rest action to a URL */
                 signing_secret?: string;
             } | {
                 /** @constant */
                 action_type: "mcp";
-                /**
-                 * @description Whether it is told when the breaker of another action of the trigger opens
-                 * @default false
-                 */
-                alerts?: boolean;
+                /** @description Whether it is told when the breaker of another action of the trigger opens */
+                alerts: boolean;
                 config: {
                     /** @description Whose endpoint and token are used; the agent of the event unless given */
                     agent_id?: number | string;
                     arguments_template?: unknown;
                     endpoint?: string;
                     /** @description 8, or one more than retry_schedule has pauses, unless given */
-                    max_attempts?: number;
-                    /** @default false */
-                    resolve_endpoint?: boolean;
+                    max_attempts: number;
+                    resolve_endpoint: boolean;
                     retry_schedule?: string[];
-                    /** @default 30000 */
-                    timeout_ms?: number;
+                    timeout_ms: number;
                     tool_name: string;
-                    /** @default false */
-                    verify_file_hash?: boolean;
+                    verify_file_hash: boolean;
                 };
                 /** @description null: it depends on the event */
-                destination_id?: number | null;
-                /**
-                 * @description null: the trigger's
-                 * @default null
-                 */
-                finality?: (("latest" | "finalized") | {
+                destination_id: number | null;
+                /** @description null: the trigger's */
+                finality: (("latest" | "finalized") | {
                     confirmations: number;
                 }) | null;
-                id?: number;
+                id: number;
                 /**
                  * @description Whether it is told when an event that it delivered leaves the chain
-                 * @default ignore
                  * @enum {string}
                  */
-                on_retraction?: "ignore" | "notify";
-                /** @default 1 */
-                priority?: number;
+                on_retraction: "ignore" | "notify";
+                priority: number;
                 /** @description What webhooks to this action's destination are signed with. Shown once: in the answer that follows the first rest action to a URL */
                 signing_secret?: string;
             })[];
@@ -2507,71 +2377,46 @@ export interface components {
              */
             active_since: string;
             chain_id: number;
-            /**
-             * @default {
-             *       "failures": 5,
-             *       "open_for": "1m"
-             *     }
-             */
-            circuit_breaker?: {
-                /** @default 5 */
-                failures?: number;
-                /** @default 1m */
-                open_for?: string;
+            circuit_breaker: {
+                failures: number;
+                open_for: string;
             };
             conditions: {
                 /** @enum {string} */
                 condition_type: "event_type_equals" | "agent_id_equals" | "owner_equals" | "metadata_key_equals" | "score_threshold" | "tag_equals" | "client_whitelist" | "response_threshold" | "validator_whitelist" | "file_uri_exists" | "expression" | "file_fetched" | "file_hash" | "file_json" | "ema_threshold" | "distinct_count" | "sum_threshold" | "change" | "sequence" | "absence" | "rate_limit";
-                /** @default {} */
-                config?: {
+                config: {
                     [key: string]: unknown;
                 };
-                field?: string | null;
-                operator?: ("=" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "not_in" | "contains" | "exists" | "changed") | null;
-                value?: unknown;
+                field: string | null;
+                operator: ("=" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "not_in" | "contains" | "exists" | "changed") | null;
+                value: unknown;
             }[];
-            /** @default null */
-            cooldown?: {
-                /**
-                 * @description Whether what was held back is delivered as one match afterwards
-                 * @default false
-                 */
-                digest?: boolean;
+            cooldown: {
+                /** @description Whether what was held back is delivered as one match afterwards */
+                digest: boolean;
                 period: string;
-                /** @default agent */
-                scope?: ("trigger" | "agent" | "client" | "validator" | "tag") | ("trigger" | "agent" | "client" | "validator" | "tag")[];
+                scope: ("trigger" | "agent" | "client" | "validator" | "tag")[];
             } | null;
             /** Format: date-time */
             created_at: string;
-            description?: string | null;
-            /** @default true */
-            enabled?: boolean;
-            /** @default latest */
-            finality?: ("latest" | "finalized") | {
+            description: string | null;
+            enabled: boolean;
+            finality: ("latest" | "finalized") | {
                 confirmations: number;
             };
-            /**
-             * @description The first block whose events it fires for, also in the past
-             * @default null
-             */
-            from_block?: number | null;
+            /** @description The first block whose events it fires for, also in the past */
+            from_block: number | null;
             /** @description Counts the changes of what the trigger looks at, and its switchings on */
             generation: number;
             id: string;
             /** @description Whether it remembers something */
             is_stateful: boolean;
-            /** @default null */
-            max_fires?: {
+            max_fires: {
                 count: number;
-                /**
-                 * @description Whether what was held back is delivered as one match afterwards
-                 * @default false
-                 */
-                digest?: boolean;
-                /** @default agent */
-                scope?: ("trigger" | "agent" | "client" | "validator" | "tag") | ("trigger" | "agent" | "client" | "validator" | "tag")[];
-                /** @default null */
-                within?: string | null;
+                /** @description Whether what was held back is delivered as one match afterwards */
+                digest: boolean;
+                scope: ("trigger" | "agent" | "client" | "validator" | "tag")[];
+                within: string | null;
             } | null;
             name: string;
             /**
@@ -2586,11 +2431,8 @@ export interface components {
             updated_at: string;
             /** @description Counts the changes of the document */
             version: number;
-            /**
-             * @description Whether its state is built from the history before it starts
-             * @default false
-             */
-            warm_up?: boolean;
+            /** @description Whether its state is built from the history before it starts */
+            warm_up: boolean;
         };
         TriggerDocument: {
             actions: ({
@@ -3058,9 +2900,43 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["BadRequest"];
+            /** @description Something in the request is wrong; JSON-RPC where it is the message */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            code: number;
+                            data?: unknown;
+                            message: string;
+                        };
+                        id: string | number | null;
+                        jsonrpc: string;
+                    };
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            /** @description The client does not accept both JSON and a stream */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        error: {
+                            code: number;
+                            data?: unknown;
+                            message: string;
+                        };
+                        id: string | number | null;
+                        jsonrpc: string;
+                    };
+                };
+            };
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
@@ -3498,6 +3374,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             /** @description Any other problem */
@@ -3650,6 +3527,7 @@ export interface operations {
                 };
             };
             409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             /** @description Any other problem */
@@ -3811,6 +3689,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             /** @description Any other problem */
@@ -3853,6 +3732,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
             422: components["responses"]["Unprocessable"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
@@ -4086,6 +3966,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             /** @description Any other problem */
@@ -4375,6 +4256,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             /** @description Any other problem */
@@ -4645,6 +4527,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             /** @description Any other problem */
@@ -4793,6 +4676,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             /** @description Any other problem */
@@ -5054,6 +4938,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             /** @description Any other problem */
@@ -5136,6 +5021,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
             422: components["responses"]["Unprocessable"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
@@ -5408,6 +5294,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             /** @description Any other problem */
@@ -5612,6 +5499,7 @@ export interface operations {
             412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             /** @description Any other problem */
@@ -5654,6 +5542,8 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["Unprocessable"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             /** @description Any other problem */
@@ -5858,6 +5748,7 @@ export interface operations {
             412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             /** @description Any other problem */
@@ -5900,6 +5791,8 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["Unprocessable"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             /** @description Any other problem */
@@ -5991,6 +5884,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             /** @description Any other problem */
@@ -6033,6 +5927,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
             422: components["responses"]["Unprocessable"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
@@ -6076,6 +5971,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             /** @description Any other problem */

@@ -16,6 +16,7 @@ type Description = {
 export function createAnswerCheck(description: object) {
   const { paths, components } = description as Description
   const ajv = createDescriptionAjv(components)
+  const compiled = new Map<object, ReturnType<typeof ajv.compile>>()
 
   return async (method: string, path: string, response: Response): Promise<string[]> => {
     const responses = paths[path]?.[method.toLowerCase()]?.responses
@@ -32,8 +33,9 @@ export function createAnswerCheck(description: object) {
     const type = (response.headers.get('content-type') ?? '').split(';')[0]?.trim() ?? ''
     const content = described.content[type]
     if (content === undefined) return [`${status} is ${type || 'of no type'}, which is not described`]
-    if (!type.endsWith('json')) return []
-    const isValid = ajv.compile(content.schema)
+    if (!type.endsWith('json') || type.endsWith('ndjson')) return []
+    const isValid = compiled.get(content.schema) ?? ajv.compile(content.schema)
+    compiled.set(content.schema, isValid)
     if (isValid(JSON.parse(text))) return []
     return (isValid.errors ?? []).map(
       ({ instancePath, message, params }) => `${status} ${instancePath} ${message} ${JSON.stringify(params)}`,
