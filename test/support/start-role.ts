@@ -22,17 +22,28 @@ export type RunningRole = {
   stop(): Promise<void>
 }
 
-/** Starts one role as a process of its own, without a supervisor that would start it again; resolves when it is ready. */
-export async function startRole(role: RoleName, variables: Record<string, string>): Promise<RunningRole> {
+/**
+ * Starts one role as a process of its own, without a supervisor that would start it again; resolves when it is ready.
+ *
+ * @param onOutput is given all that it prints.
+ */
+export async function startRole(
+  role: RoleName,
+  variables: Record<string, string>,
+  onOutput?: (text: string) => void,
+): Promise<RunningRole> {
   const child = fork(fileURLToPath(new URL(entries[role], import.meta.url)), {
     execArgv: ['--import', 'tsx'],
     env: cleanEnvironment(variables),
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    stdio: ['ignore', onOutput === undefined ? 'ignore' : 'pipe', 'pipe', 'ipc'],
   })
   let log = ''
   child.stderr?.on('data', (chunk) => {
     log = (log + chunk).slice(-20_000)
   })
+  if (onOutput !== undefined) {
+    for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', onOutput)
+  }
   const exited = once(child, 'exit')
   const end = (signal: NodeJS.Signals) => async () => {
     child.kill(signal)
