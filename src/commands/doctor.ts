@@ -13,6 +13,7 @@ import { readSecretKeys, type SecretKeys } from '../secret-keys.ts'
 import { readChainAlerts, readChainProgress } from '../store/chains.ts'
 import { readServer, readStorage } from '../store/schema.ts'
 import { checkSecrets } from '../store/sealed-places.ts'
+import { readStreamLag } from '../store/stream.ts'
 import { countUnknownLogs } from '../store/unknown-logs.ts'
 import { within } from '../within.ts'
 import { runUntilStopped } from './run-until-stopped.ts'
@@ -21,6 +22,9 @@ import { runUntilStopped } from './run-until-stopped.ts'
 export type Finding = { check: string; level: 'ok' | 'warning' | 'problem'; found: string; advice?: string }
 
 const answerMaxMs = 10_000
+
+/** Our own transactions last at most seconds. */
+const streamLagMaxS = 30
 
 /** `tocsin doctor`: exit code 0 when nothing is wrong (warnings included), 1 when something is. */
 export function runDoctor(options: { json?: boolean }): Promise<void> {
@@ -54,7 +58,8 @@ export function runDoctor(options: { json?: boolean }): Promise<void> {
         report(...(await checkDatabaseServer(db, embedded)))
         const schema = await checkSchema(db)
         report(schema)
-        if (schema.level === 'ok') report(...(await checkUnknownLogs(db)), ...(await checkProgress(db)))
+        if (schema.level === 'ok')
+          report(...(await checkUnknownLogs(db)), ...(await checkProgress(db)), await checkStream(db))
         report(...(await checkStoredSecrets(db, config)))
         report(await checkQueue({ databaseUrl, redisUrl: config.redisUrl }))
       } catch (error) {
@@ -171,6 +176,21 @@ async function checkProgress(db: Database): Promise<Finding[]> {
     }),
   )
   return [...alerts, ...progress]
+}
+
+/** A transaction that is left open holds back what GET /v1/stream tells. */
+async function checkStream(db: Database): Promise<Finding> {
+  const check = 'stream'
+  const { seconds = 0, held_by = null } = (await readStreamLag(db))[0] ?? {}
+  return seconds < streamLagMaxS
+    ? { check, level: 'ok', found: 'nothing holds it back' }
+    : {
+        check,
+        level: 'warning',
+        found: `held back for ${Math.round(seconds)} s by a transaction that is open: ${held_by ?? 'of another user of the server'}`,
+        advice:
+          'Nothing is lost, it comes when that one ends. End it, and set idle_in_transaction_session_timeout (docs/stream.md).',
+      }
 }
 
 /** Opens every secret that is stored, and says nothing of what is in them. */

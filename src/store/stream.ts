@@ -30,6 +30,11 @@ const selectEventChanges = query<Hydrated>('stream/read-event-changes', { prepar
 const selectMatches = query<Hydrated>('stream/read-matches', { prepare: false })
 const selectDeliveries = query<Hydrated>('stream/read-deliveries', { prepare: false })
 
+/** For how long a transaction that is still at work has held the stream back, and which one, where that may be seen. */
+export const readStreamLag = query<{ seconds: number; held_by: string | null }>('stream/read-lag', {
+  prepare: false,
+})
+
 /** Rows of changes that are looked at in one step, and about how many events, matches and deliveries it reads. */
 const changesMax = 1000
 const elementsMax = 500

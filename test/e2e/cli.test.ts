@@ -165,6 +165,7 @@ describe('tocsin doctor', () => {
       'timescaledb',
       'schema',
       'unknown logs',
+      'stream',
       'secrets',
       'queue',
       'chains',

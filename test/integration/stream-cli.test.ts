@@ -10,6 +10,7 @@ import { followStream, type StreamMessage } from '../../src/client/follow-stream
 import { type Database, openDatabase } from '../../src/db.ts'
 import { createLog } from '../../src/log.ts'
 import { applyMigrations } from '../../src/migrate.ts'
+import { readStreamLag } from '../../src/store/stream.ts'
 import { ensureUser } from '../../src/store/triggers.ts'
 import { sampleEvent } from '../support/events.ts'
 import { runCli, startCli } from '../support/run-cli.ts'
@@ -137,6 +138,37 @@ test('says what is wrong with what was asked for, and with the credential', asyn
     folder,
   )
   expect(stranger).toMatchObject({ code: 2, stderr: expect.stringContaining('does not take the credential') })
+})
+
+test('a transaction that is left open, and holds the stream back, is measured and named', async () => {
+  const { url } = await startApi()
+  const lag = async () => (await readStreamLag(db))[0]
+  // Other tests use the same server.
+  await until('nothing waits', async () => (await lag())?.seconds === 0)
+  const other = openDatabase(database.url, { name: 'forgotten session', connectionsMax: 1 })
+  let release = () => {}
+  const open = other.begin(async (tx) => {
+    await tx`select pg_current_xact_id()`
+    await happen()
+    await new Promise<void>((resolve) => {
+      release = resolve
+    })
+  })
+  try {
+    const held = await until('something waits', async () => {
+      const seen = await lag()
+      return seen !== undefined && seen.seconds > 0.5 && seen
+    })
+    expect(held.held_by).toMatch(/^process \d+ \(.*forgotten session.*\), since 20/)
+    const metrics = await (await fetch(`${url}/metrics`)).text()
+    expect(Number(/^tocsin_stream_held_back_seconds (.+)$/m.exec(metrics)?.[1])).toBeGreaterThan(0.5)
+  } finally {
+    release()
+    await open
+    await other.end()
+  }
+  expect(await until('nothing waits any more', async () => (await lag())?.seconds === 0)).toBe(true)
+  expect((await lag())?.held_by).toBeNull()
 })
 
 test('goes on from a heartbeat, which has an id and no data, and never from within a message', async () => {
