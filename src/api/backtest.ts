@@ -9,6 +9,7 @@ import { readTrigger } from '../store/triggers.ts'
 import { parseTriggerDocument } from '../trigger-document.ts'
 import type { ApiApp, ApiContext } from './app.ts'
 import { needs, problemResponses, problems, resourceResponse } from './describe.ts'
+import { evidenceSchema } from './evidence-schema.ts'
 import { readJsonBody } from './json-body.ts'
 import { filter, isStorable } from './list.ts'
 import { invalid, ProblemError, toProblems } from './problem.ts'
@@ -126,7 +127,7 @@ const resultSchema = z.object({
       event_id: z.string(),
       block_number: count,
       block_time: z.iso.datetime(),
-      evidence: z.array(z.record(z.string(), z.unknown())),
+      evidence: z.array(evidenceSchema),
       actions: z
         .array(z.record(z.string(), z.unknown()))
         .nullable()

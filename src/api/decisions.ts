@@ -5,7 +5,9 @@ import { listUndecided } from '../store/decisions.ts'
 import { readTrigger } from '../store/triggers.ts'
 import type { ApiApp, ApiContext } from './app.ts'
 import { needs, type pageResponse, problemResponses, problems } from './describe.ts'
+import { evidenceSchema } from './evidence-schema.ts'
 import { filter, isStorable, keyPart, listQuery, sendPage } from './list.ts'
+import { matchSchema } from './matches.ts'
 import { notFound, ProblemError } from './problem.ts'
 import { createTurns } from './turns.ts'
 
@@ -45,10 +47,11 @@ const decisionSchema = z.object({
   ]),
   reason: z.string(),
   held_back_by: z.enum(['cooldown', 'max_fires']).nullable(),
-  evidence: z.array(anything).openapi({
-    description:
-      'Of every condition: what was asked for (field, operator, value), seen, holds (null: it was not asked), and of a stateful one its scope, state_before and state',
-  }),
+  evidence: z.array(
+    evidenceSchema.extend({
+      holds: z.boolean().nullable().openapi({ description: 'null: it was not asked' }),
+    }),
+  ),
   limits: z.array(
     z.object({
       kind: z.enum(['cooldown', 'max_fires']),
@@ -57,7 +60,7 @@ const decisionSchema = z.object({
       state: anything.nullable(),
     }),
   ),
-  matches: z.array(anything).openapi({
+  matches: z.array(matchSchema.extend({ generation: z.int() })).openapi({
     description: 'Matches that are stored about the event, as they were decided, with their history',
   }),
   replayed_events: z.int(),

@@ -2,6 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { listMatches } from '../store/deliveries-read.ts'
 import type { ApiApp } from './app.ts'
 import { needs, pageResponse, problemResponses } from './describe.ts'
+import { evidenceSchema } from './evidence-schema.ts'
 import { filter, keyPart, listQuery, sendPage } from './list.ts'
 
 const query = listQuery(
@@ -9,7 +10,7 @@ const query = listQuery(
   z.tuple([keyPart.number]),
 )
 
-const matchSchema = z.object({
+export const matchSchema = z.object({
   id: z.int(),
   trigger_id: z.string().nullable().openapi({ description: 'null: the trigger was deleted' }),
   trigger_version: z.int(),
@@ -18,22 +19,7 @@ const matchSchema = z.object({
   event_id: z.string(),
   block_number: z.int(),
   block_time: z.iso.datetime(),
-  evidence: z.array(
-    z.object({
-      position: z.int(),
-      condition_type: z.string(),
-      field: z.string().nullable(),
-      operator: z.string().nullable(),
-      value: z.union([z.string(), z.boolean(), z.array(z.string()), z.null()]),
-      config: z.record(z.string(), z.unknown()).optional(),
-      seen: z.union([z.string(), z.number(), z.boolean(), z.null()]),
-      holds: z.boolean(),
-      scope: z.string().optional().openapi({ description: 'Of a stateful condition: whose state it is' }),
-      state_before: z.record(z.string(), z.unknown()).optional(),
-      state: z.record(z.string(), z.unknown()).optional(),
-      held_back: z.record(z.string(), z.unknown()).optional(),
-    }),
-  ),
+  evidence: z.array(evidenceSchema),
   kind: z.enum(['event', 'absence', 'digest']),
   status: z.enum(['standing', 'retracted']).openapi({
     description:
@@ -41,7 +27,7 @@ const matchSchema = z.object({
   }),
   retractions: z.int(),
   history: z
-    .array(z.object({ event_id: z.string(), evidence: z.unknown(), at: z.string() }))
+    .array(z.object({ event_id: z.string(), evidence: z.array(evidenceSchema), at: z.string() }))
     .openapi({ description: 'What it was decided by before a fork changed that, the oldest first' }),
   created_at: z.iso.datetime(),
 })

@@ -20,7 +20,11 @@ export function addTriggerSchemas(app: ApiApp): void {
 
   const filled = fillIn(schema) as JsonSchema
   const shown = filled.properties as Parts
-  const condition = { ...shown.conditions.items, required: Object.keys(conditions.items.properties ?? {}) }
+  const condition = {
+    ...shown.conditions.items,
+    properties: { ...shown.conditions.items.properties, value: storedValue },
+    required: Object.keys(conditions.items.properties ?? {}),
+  }
   const shownActions = shown.actions.items.oneOf.map(({ properties = {}, required = [], ...kind }) => ({
     ...kind,
     properties: { ...properties, ...shownOnlyOfActions },
@@ -42,6 +46,16 @@ export function addTriggerSchemas(app: ApiApp): void {
     required: [...Object.keys(shownOnlyOfConditions), ...condition.required],
   })
   register('Action', { ...shown.actions.items, oneOf: shownActions })
+}
+
+/** A value of a condition as it is kept: numbers are texts, which have no rounding. */
+const storedValue = {
+  anyOf: [
+    { type: 'string' },
+    { type: 'boolean' },
+    { type: 'array', items: { type: 'string' } },
+    { type: 'null' },
+  ],
 }
 
 /** A schema of what is written, for what is read: with every default, and the scope of a limit as the list that it stands for. */
