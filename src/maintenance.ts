@@ -9,6 +9,7 @@ import {
   cleanupEventFiles,
   ensurePartitions,
   foldEventCounts,
+  forgetAudit,
   forgetIdempotencyKeys,
   forgetOldState,
   keepStream,
@@ -16,8 +17,13 @@ import {
   takeTurn,
 } from './store/maintenance.ts'
 
-/** For how many days events (`undefined`: for ever), results, and what streams resume from are kept. */
-export type Retention = { eventDays: number | undefined; resultDays: number; streamDays?: number | undefined }
+/** For how many days events (`undefined`: for ever), results, what streams resume from, and the audit log (0: for ever) are kept. */
+export type Retention = {
+  eventDays: number | undefined
+  resultDays: number
+  streamDays?: number | undefined
+  auditDays?: number | undefined
+}
 
 /** How much was done; `more` when a bounded step left something to do. */
 type Step = { done: number; more?: boolean }
@@ -94,7 +100,7 @@ function runStep(db: Database, task: Task): Promise<Step> {
   }) as Promise<Step>
 }
 
-function listTasks({ eventDays, resultDays, streamDays = 3 }: Retention): Task[] {
+function listTasks({ eventDays, resultDays, streamDays = 3, auditDays = 0 }: Retention): Task[] {
   return [
     {
       counts: 'partitions_made',
@@ -154,6 +160,14 @@ function listTasks({ eventDays, resultDays, streamDays = 3 }: Retention): Task[]
       everyMs: 5 * minuteMs,
       run: async (tx) => {
         const deleted = (await keepStream(tx, [streamDays, resultsMax]))[0]?.deleted ?? 0
+        return { done: deleted, more: deleted === resultsMax }
+      },
+    },
+    {
+      counts: 'audit_rows_forgotten',
+      everyMs: 60 * minuteMs,
+      run: async (tx) => {
+        const deleted = (await forgetAudit(tx, [auditDays, resultsMax]))[0]?.deleted ?? 0
         return { done: deleted, more: deleted === resultsMax }
       },
     },

@@ -25,9 +25,19 @@ intended as (
 ),
 woken as (
   select count(pg_notify('delivery_pending', '')) as notified where exists (select from intended)
+),
+audited as (
+  select count(
+    write_audit(
+      (select c.user_id from chosen c limit 1), 'trigger.test', 'trigger', $1, null,
+      jsonb_build_object('deliveries', (select jsonb_agg(i.id) from intended i))
+    )
+  ) as rows
+  where exists (select from intended)
 )
 select i.id, i.action_id
 from intended i
 join chosen c on c.action_id = i.action_id
 cross join woken
+cross join audited
 order by c.position

@@ -30,10 +30,22 @@ retried as (
 ),
 woken as (
   select count(pg_notify('delivery_pending', '')) as notified where exists (select from retried)
+),
+audited as (
+  select count(
+    write_audit(
+      $8, 'delivery.retry_all', 'delivery', null, jsonb_build_object('state', $1::text),
+      jsonb_strip_nulls(jsonb_build_object(
+        'state', 'pending', 'retried', (select count(*) from retried), 'trigger_id', $2::text, 'destination', $3::text, 'since', $4::timestamptz
+      ))
+    )
+  ) as rows
+  where exists (select from retried)
 )
 select
   (select count(*) from retried) as retried,
   (select notified from woken) as notified,
+  (select rows from audited) as audited,
   (
     select array[c.created_at::text, c.id::text]
     from chosen c

@@ -7,10 +7,12 @@ import type { Database } from '../db.ts'
 import type { Log } from '../log.ts'
 import type { SecretBox } from '../secret-box.ts'
 import type { UserConnections } from '../store/user-connections.ts'
+import { act } from './act.ts'
 import { addAdmin } from './admin.ts'
 import { addAgents } from './agents.ts'
 import { addAlerts } from './alerts.ts'
 import { letOrigins, protect } from './answer-headers.ts'
+import { addAudit } from './audit.ts'
 import { addAuth } from './auth.ts'
 import { createAuthenticator } from './authenticate.ts'
 import { authorize } from './authorize.ts'
@@ -139,6 +141,7 @@ export function createApp(options: Omit<ApiContext, Optional> & Partial<Pick<Api
       },
     }),
   )
+  app.use(act(context))
   if (context.knownKeys !== undefined) app.use(forgetChangedKeys(context.knownKeys))
   app.use(idempotency(app, context))
 
@@ -169,6 +172,7 @@ export function createApp(options: Omit<ApiContext, Optional> & Partial<Pick<Api
   addMe(app, context)
   addKeys(app)
   addAdmin(app, context)
+  addAudit(app, context)
   addMcp(app, context)
   addStream(app, context, authenticate)
 

@@ -13,14 +13,15 @@ import {
   takeLoginAttempt,
   writePassword,
 } from '../store/accounts.ts'
+import { noteWrongPassword } from '../store/audit.ts'
 import { continueSession, endSessions, type GivenToken, startSession } from '../store/sessions.ts'
 import type { ApiApp, ApiContext } from './app.ts'
 import type { ApiEnv, Caller } from './caller.ts'
 import { anybody, needs, problemResponses, problems, resourceResponse } from './describe.ts'
 import { readJsonBody } from './json-body.ts'
 import { invalid, ProblemError, toProblems } from './problem.ts'
-
 import { logOf } from './watch-requests.ts'
+
 const username = z.string({ error: 'expected a name' }).superRefine((value, context) => {
   const problem = describeUsernameProblem(value)
   if (problem !== undefined) context.addIssue(problem)
@@ -73,7 +74,7 @@ export function addAuth(app: ApiApp, context: ApiContext): void {
       const { username: name, password } = await parse(c, registrationSchema)
       // The name before the password: what is taken needs no hash.
       if ((await readLogin(db, name)) !== undefined) throw taken()
-      const userId = await createUser(db, {
+      const userId = await createUser(c.var.owner, {
         username: name,
         passwordHash: await unlessBusy(hashPassword(password)),
       })
@@ -96,12 +97,12 @@ export function addAuth(app: ApiApp, context: ApiContext): void {
     async (c) => {
       const given = await parse(c, loginSchema)
       const name = given.username.toLowerCase()
-      const login = await checkPassword(context, name, given.password, async () => {
+      const login = await checkPassword(c, context, name, given.password, async () => {
         const found = name.includes('\0') ? undefined : await readLogin(db, name)
         return found?.is_active === true ? found : undefined
       })
       if (login === undefined) throw new ProblemError(401, 'The name or the password is not right.')
-      await noteLogin(db, [login.id])
+      await noteLogin(c.var.owner, [login.id])
       return sendTokens(c, context, await startSession(db, login.id), 200)
     },
   )
@@ -123,7 +124,7 @@ export function addAuth(app: ApiApp, context: ApiContext): void {
     }),
     async (c) => {
       const { refresh_token: token } = await parse(c, refreshSchema)
-      const next = await continueSession(db, token)
+      const next = await continueSession(c.var.owner, token)
       if (next === 'reused') {
         logOf(c, context.log).warn({}, 'a refresh token was used again: its session is ended')
         throw new ProblemError(
@@ -149,7 +150,7 @@ export function addAuth(app: ApiApp, context: ApiContext): void {
     }),
     async (c) => {
       const { userId, sessionId } = sessionOf(c.var.caller)
-      await endSessions(db, userId, { only: sessionId })
+      await endSessions(c.var.owner, userId, { only: sessionId })
       return c.body(null, 204)
     },
   )
@@ -168,9 +169,9 @@ export function addAuth(app: ApiApp, context: ApiContext): void {
     async (c) => {
       const { userId, sessionId } = sessionOf(c.var.caller)
       const given = await parse(c, passwordSchema)
-      await confirm(context, userId, given.current_password, 'current_password')
-      await writePassword(db, userId, await unlessBusy(hashPassword(given.new_password)))
-      await endSessions(db, userId, { except: sessionId })
+      await confirm(c, context, userId, given.current_password, 'current_password')
+      await writePassword(c.var.owner, userId, await unlessBusy(hashPassword(given.new_password)))
+      await endSessions(c.var.owner, userId, { except: sessionId })
       return c.body(null, 204)
     },
   )
@@ -182,6 +183,7 @@ export function addAuth(app: ApiApp, context: ApiContext): void {
  * @throws ProblemError 403, or 429 after too many wrong ones.
  */
 export async function confirm(
+  c: Context<ApiEnv>,
   context: ApiContext,
   userId: string,
   password: string | undefined,
@@ -193,12 +195,16 @@ export async function confirm(
     throw invalid('body', [{ path: [field], message: 'expected the password that the account has now' }])
   }
   const { id, password_hash } = account
-  const right = await checkPassword(context, account.username, password, async () => ({ id, password_hash }))
+  const right = await checkPassword(c, context, account.username, password, async () => ({
+    id,
+    password_hash,
+  }))
   if (right === undefined) throw new ProblemError(403, 'The password is not right.')
 }
 
 /** Compares a password, slowly for everybody; after some failures under a name it does not even look for a while. */
-async function checkPassword<Login extends { password_hash: string | null }>(
+async function checkPassword<Login extends { id: string; password_hash: string | null }>(
+  c: Context<ApiEnv>,
   { db }: ApiContext,
   name: string,
   password: string,
@@ -213,7 +219,10 @@ async function checkPassword<Login extends { password_hash: string | null }>(
   }
   const login = await find()
   const right = await unlessBusy(verifyPassword(password, login?.password_hash))
-  if (!right) return undefined
+  if (!right) {
+    await noteWrongPassword(c.var.owner, login?.id)
+    return undefined
+  }
   await forgetLoginFailures(db, nameHash)
   return login
 }

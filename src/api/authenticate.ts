@@ -31,7 +31,7 @@ export function createAuthenticator({
       const look = () => findKey(db, hash)
       const key = await (knownKeys === undefined ? look() : knownKeys.find(hash, look))
       const allowed = key && ofUser(key, key.scopes).filter((scope) => keyScopes.includes(scope))
-      return key && allowed && { userId: key.user_id, kind: 'key', scopes: allowed }
+      return key && allowed && { userId: key.user_id, kind: 'key', scopes: allowed, keyId: key.id }
     }
     if (!/^[\w-]+\.[\w-]+\.[\w-]+$/.test(credential)) return undefined
     const claims = await accessTokens.verify(credential)

@@ -9,15 +9,19 @@ export type Caller = {
   scopes: readonly Scope[]
   /** Of a session: the family of its refresh tokens. */
   sessionId?: string | undefined
+  /** Of an API key. */
+  keyId?: string | undefined
 }
 
 /** What routes find in `c.var`. Where nobody has to say who they are, there is neither caller nor database. */
 export type ApiEnv = {
   Variables: {
     caller: Caller
-    /** The database as the caller may see it. */
-    db: Database
     /** What the answer and every line of the log about the request name it by. */
     requestId: string
+    /** The database as the caller may see it. */
+    db: Database
+    /** As the owner of the tables, for accounts and the installation. Who changes something is in the audit log, as with `db`. */
+    owner: Database
   }
 }

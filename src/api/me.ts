@@ -63,8 +63,8 @@ export function addMe(app: ApiApp, context: ApiContext): void {
     async (c) => {
       const { userId } = sessionOf(c.var.caller)
       const { password } = await parse(c, deletionSchema)
-      await confirm(context, userId, password, 'password')
-      await deleteAccount(context.db, userId)
+      await confirm(c, context, userId, password, 'password')
+      await deleteAccount(c.var.owner, userId)
       return c.body(null, 204)
     },
   )

@@ -72,6 +72,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/admin/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what anybody changed, the newest first; of things of others without what they are */
+        get: operations["readAdminAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/admin/users": {
         parameters: {
             query?: never;
@@ -150,6 +167,23 @@ export interface paths {
         };
         /** List what an owner has to know about destinations, triggers and chains, the newest first */
         get: operations["listAlerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what was changed of yours, the newest first */
+        get: operations["readAudit"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1323,6 +1357,39 @@ export interface components {
              */
             resolved_at: string | null;
         };
+        AuditRow: {
+            action: string;
+            /** Format: uuid */
+            actor_key_id: string | null;
+            /**
+             * @description anonymous: who signed in, or could not. process: a part of Tocsin itself
+             * @enum {string}
+             */
+            actor_kind: "operator" | "session" | "key" | "anonymous" | "process";
+            /** @description Of a process */
+            actor_name: string | null;
+            actor_user_id: string | null;
+            /** @description Where the request came from */
+            address: string | null;
+            /** @description How it is since, without secrets */
+            after: {
+                [key: string]: unknown;
+            } | null;
+            /** Format: date-time */
+            at: string;
+            /** @description How it was, without secrets; null: it was not, or cannot be told */
+            before: {
+                [key: string]: unknown;
+            } | null;
+            id: number;
+            /** @description What X-Audit-Reason of the request said */
+            reason: string | null;
+            request_id: string | null;
+            target_id: string | null;
+            target_kind: string;
+            /** @description Whose thing it is */
+            user_id: string | null;
+        };
         Backtest: {
             /** @description Those of them for which the stateless conditions hold */
             candidates: number;
@@ -1339,34 +1406,7 @@ export interface components {
                 block_time: string;
                 event_id: string;
                 evidence: {
-                    /** @enum {string} */
-                    condition_type: "event_type_equals" | "agent_id_equals" | "owner_equals" | "metadata_key_equals" | "score_threshold" | "tag_equals" | "client_whitelist" | "response_threshold" | "validator_whitelist" | "file_uri_exists" | "expression" | "file_fetched" | "file_hash" | "file_json" | "ema_threshold" | "distinct_count" | "sum_threshold" | "change" | "sequence" | "absence" | "rate_limit" | "cooldown" | "max_fires";
-                    config: {
-                        [key: string]: unknown;
-                    };
-                    field: string | null;
-                    /** @description Of a digest */
-                    held_back?: {
-                        count: number;
-                        events: string[];
-                        first_at: string;
-                        last_at: string;
-                    };
-                    holds: boolean;
-                    operator: string | null;
-                    /** @description The condition's; below 0 the trigger's own limits */
-                    position: number;
-                    /** @description Of a stateful condition: whose state it is */
-                    scope?: string;
-                    /** @description What was compared with the value; null: the event has none */
-                    seen: string | number | boolean | null;
-                    state?: {
-                        [key: string]: unknown;
-                    };
-                    state_before?: {
-                        [key: string]: unknown;
-                    };
-                    value: string | boolean | string[] | null;
+                    [key: string]: unknown;
                 }[];
                 /** @enum {string} */
                 kind: "event" | "absence" | "digest";
@@ -1495,7 +1535,7 @@ export interface components {
             operator: ("=" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "not_in" | "contains" | "exists" | "changed") | null;
             /** @description Where it is among the conditions, from 0; evidence and state name it so */
             position: number;
-            value: string | boolean | string[] | null;
+            value: unknown;
         };
         ConditionDocument: {
             /** @enum {string} */
@@ -1558,36 +1598,9 @@ export interface components {
                 id: string;
                 log_index: number;
             };
+            /** @description Of every condition: what was asked for (field, operator, value), seen, holds (null: it was not asked), and of a stateful one its scope, state_before and state */
             evidence: {
-                /** @enum {string} */
-                condition_type: "event_type_equals" | "agent_id_equals" | "owner_equals" | "metadata_key_equals" | "score_threshold" | "tag_equals" | "client_whitelist" | "response_threshold" | "validator_whitelist" | "file_uri_exists" | "expression" | "file_fetched" | "file_hash" | "file_json" | "ema_threshold" | "distinct_count" | "sum_threshold" | "change" | "sequence" | "absence" | "rate_limit" | "cooldown" | "max_fires";
-                config: {
-                    [key: string]: unknown;
-                };
-                field: string | null;
-                /** @description Of a digest */
-                held_back?: {
-                    count: number;
-                    events: string[];
-                    first_at: string;
-                    last_at: string;
-                };
-                /** @description null: it was not asked */
-                holds: boolean | null;
-                operator: string | null;
-                /** @description The condition's; below 0 the trigger's own limits */
-                position: number;
-                /** @description Of a stateful condition: whose state it is */
-                scope?: string;
-                /** @description What was compared with the value; null: the event has none */
-                seen: string | number | boolean | null;
-                state?: {
-                    [key: string]: unknown;
-                };
-                state_before?: {
-                    [key: string]: unknown;
-                };
-                value: string | boolean | string[] | null;
+                [key: string]: unknown;
             }[];
             /** @enum {string|null} */
             held_back_by: "cooldown" | "max_fires" | null;
@@ -1604,92 +1617,7 @@ export interface components {
             }[];
             /** @description Matches that are stored about the event, as they were decided, with their history */
             matches: {
-                block_number: number;
-                /** Format: date-time */
-                block_time: string;
-                chain_id: number;
-                /** Format: date-time */
-                created_at: string;
-                event_id: string;
-                evidence: {
-                    /** @enum {string} */
-                    condition_type: "event_type_equals" | "agent_id_equals" | "owner_equals" | "metadata_key_equals" | "score_threshold" | "tag_equals" | "client_whitelist" | "response_threshold" | "validator_whitelist" | "file_uri_exists" | "expression" | "file_fetched" | "file_hash" | "file_json" | "ema_threshold" | "distinct_count" | "sum_threshold" | "change" | "sequence" | "absence" | "rate_limit" | "cooldown" | "max_fires";
-                    config: {
-                        [key: string]: unknown;
-                    };
-                    field: string | null;
-                    /** @description Of a digest */
-                    held_back?: {
-                        count: number;
-                        events: string[];
-                        first_at: string;
-                        last_at: string;
-                    };
-                    holds: boolean;
-                    operator: string | null;
-                    /** @description The condition's; below 0 the trigger's own limits */
-                    position: number;
-                    /** @description Of a stateful condition: whose state it is */
-                    scope?: string;
-                    /** @description What was compared with the value; null: the event has none */
-                    seen: string | number | boolean | null;
-                    state?: {
-                        [key: string]: unknown;
-                    };
-                    state_before?: {
-                        [key: string]: unknown;
-                    };
-                    value: string | boolean | string[] | null;
-                }[];
-                generation: number;
-                /** @description What it was decided by before a fork changed that, the oldest first */
-                history: {
-                    at: string;
-                    event_id: string;
-                    evidence: {
-                        /** @enum {string} */
-                        condition_type: "event_type_equals" | "agent_id_equals" | "owner_equals" | "metadata_key_equals" | "score_threshold" | "tag_equals" | "client_whitelist" | "response_threshold" | "validator_whitelist" | "file_uri_exists" | "expression" | "file_fetched" | "file_hash" | "file_json" | "ema_threshold" | "distinct_count" | "sum_threshold" | "change" | "sequence" | "absence" | "rate_limit" | "cooldown" | "max_fires";
-                        config: {
-                            [key: string]: unknown;
-                        };
-                        field: string | null;
-                        /** @description Of a digest */
-                        held_back?: {
-                            count: number;
-                            events: string[];
-                            first_at: string;
-                            last_at: string;
-                        };
-                        holds: boolean;
-                        operator: string | null;
-                        /** @description The condition's; below 0 the trigger's own limits */
-                        position: number;
-                        /** @description Of a stateful condition: whose state it is */
-                        scope?: string;
-                        /** @description What was compared with the value; null: the event has none */
-                        seen: string | number | boolean | null;
-                        state?: {
-                            [key: string]: unknown;
-                        };
-                        state_before?: {
-                            [key: string]: unknown;
-                        };
-                        value: string | boolean | string[] | null;
-                    }[];
-                }[];
-                id: number;
-                /** @enum {string} */
-                kind: "event" | "absence" | "digest";
-                occurrence: string;
-                retractions: number;
-                /**
-                 * @description retracted: its event left the canonical chain, or what came before it changed so that it does not fire
-                 * @enum {string}
-                 */
-                status: "standing" | "retracted";
-                /** @description null: the trigger was deleted */
-                trigger_id: string | null;
-                trigger_version: number;
+                [key: string]: unknown;
             }[];
             /** @enum {string} */
             outcome: "fired" | "not fired" | "only remembered" | "held back" | "undecided" | "waiting" | "not looked at";
@@ -2012,26 +1940,19 @@ export interface components {
             created_at: string;
             event_id: string;
             evidence: {
-                /** @enum {string} */
-                condition_type: "event_type_equals" | "agent_id_equals" | "owner_equals" | "metadata_key_equals" | "score_threshold" | "tag_equals" | "client_whitelist" | "response_threshold" | "validator_whitelist" | "file_uri_exists" | "expression" | "file_fetched" | "file_hash" | "file_json" | "ema_threshold" | "distinct_count" | "sum_threshold" | "change" | "sequence" | "absence" | "rate_limit" | "cooldown" | "max_fires";
-                config: {
+                condition_type: string;
+                config?: {
                     [key: string]: unknown;
                 };
                 field: string | null;
-                /** @description Of a digest */
                 held_back?: {
-                    count: number;
-                    events: string[];
-                    first_at: string;
-                    last_at: string;
+                    [key: string]: unknown;
                 };
                 holds: boolean;
                 operator: string | null;
-                /** @description The condition's; below 0 the trigger's own limits */
                 position: number;
                 /** @description Of a stateful condition: whose state it is */
                 scope?: string;
-                /** @description What was compared with the value; null: the event has none */
                 seen: string | number | boolean | null;
                 state?: {
                     [key: string]: unknown;
@@ -2045,36 +1966,7 @@ export interface components {
             history: {
                 at: string;
                 event_id: string;
-                evidence: {
-                    /** @enum {string} */
-                    condition_type: "event_type_equals" | "agent_id_equals" | "owner_equals" | "metadata_key_equals" | "score_threshold" | "tag_equals" | "client_whitelist" | "response_threshold" | "validator_whitelist" | "file_uri_exists" | "expression" | "file_fetched" | "file_hash" | "file_json" | "ema_threshold" | "distinct_count" | "sum_threshold" | "change" | "sequence" | "absence" | "rate_limit" | "cooldown" | "max_fires";
-                    config: {
-                        [key: string]: unknown;
-                    };
-                    field: string | null;
-                    /** @description Of a digest */
-                    held_back?: {
-                        count: number;
-                        events: string[];
-                        first_at: string;
-                        last_at: string;
-                    };
-                    holds: boolean;
-                    operator: string | null;
-                    /** @description The condition's; below 0 the trigger's own limits */
-                    position: number;
-                    /** @description Of a stateful condition: whose state it is */
-                    scope?: string;
-                    /** @description What was compared with the value; null: the event has none */
-                    seen: string | number | boolean | null;
-                    state?: {
-                        [key: string]: unknown;
-                    };
-                    state_before?: {
-                        [key: string]: unknown;
-                    };
-                    value: string | boolean | string[] | null;
-                }[];
+                evidence?: unknown;
             }[];
             id: number;
             /** @enum {string} */
@@ -2564,7 +2456,7 @@ export interface components {
                 };
                 field: string | null;
                 operator: ("=" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "not_in" | "contains" | "exists" | "changed") | null;
-                value: string | boolean | string[] | null;
+                value: unknown;
             }[];
             cooldown: {
                 /** @description Whether what was held back is delivered as one match afterwards */
@@ -3190,6 +3082,61 @@ export interface operations {
             };
         };
     };
+    readAdminAudit: {
+        parameters: {
+            query?: {
+                /** @description What was done */
+                action?: string;
+                /** @description Changed by the user with this id */
+                actor?: string;
+                /** @description The next_cursor of the page before */
+                cursor?: string;
+                /** @description Since this time */
+                from?: string;
+                /** @description How many at most */
+                limit?: number;
+                /** @description What is about the thing with this id */
+                target_id?: string;
+                /** @description Of what */
+                target_kind?: string;
+                /** @description Before this time */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of changes */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["AuditRow"][];
+                        /** @description The cursor of the next page; null: this is the last */
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listAdminUsers: {
         parameters: {
             query?: {
@@ -3431,6 +3378,61 @@ export interface operations {
                 content: {
                     "application/json": {
                         data: components["schemas"]["Alert"][];
+                        /** @description The cursor of the next page; null: this is the last */
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            /** @description Any other problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readAudit: {
+        parameters: {
+            query?: {
+                /** @description What was done */
+                action?: string;
+                /** @description Changed by the user with this id */
+                actor?: string;
+                /** @description The next_cursor of the page before */
+                cursor?: string;
+                /** @description Since this time */
+                from?: string;
+                /** @description How many at most */
+                limit?: number;
+                /** @description What is about the thing with this id */
+                target_id?: string;
+                /** @description Of what */
+                target_kind?: string;
+                /** @description Before this time */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of changes */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["AuditRow"][];
                         /** @description The cursor of the next page; null: this is the last */
                         next_cursor: string | null;
                     };

@@ -32,3 +32,6 @@ export const forgetIdempotencyKeys = query<{ deleted: number }>('maintain/forget
 
 /** One batch. Parameters: for how many days changes are kept for streams that resume, how many to delete at most. */
 export const keepStream = query<{ deleted: number }>('maintain/keep-stream')
+
+/** One batch. Parameters: for how many days the audit log is kept (0: for ever), how many to delete at most. */
+export const forgetAudit = query<{ deleted: number }>('maintain/forget-audit')

@@ -338,7 +338,9 @@ describe('row-level security, whatever a query asks for', () => {
     for (const { name, secured } of await visible()) {
       if (!secured) continue
       for (const stranger of [bob, '', 'nobody']) {
-        const [row] = await asUser(db, stranger).unsafe(`select count(*) as rows from ${name}`)
+        // What Bob has done himself stays there.
+        const others = name === 'audit_log' ? `where user_id is distinct from '${stranger}'` : ''
+        const [row] = await asUser(db, stranger).unsafe(`select count(*) as rows from ${name} ${others}`)
         expect([name, stranger, row?.rows]).toEqual([name, stranger, 0])
       }
     }
