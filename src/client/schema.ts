@@ -1406,7 +1406,34 @@ export interface components {
                 block_time: string;
                 event_id: string;
                 evidence: {
-                    [key: string]: unknown;
+                    /** @enum {string} */
+                    condition_type: "event_type_equals" | "agent_id_equals" | "owner_equals" | "metadata_key_equals" | "score_threshold" | "tag_equals" | "client_whitelist" | "response_threshold" | "validator_whitelist" | "file_uri_exists" | "expression" | "file_fetched" | "file_hash" | "file_json" | "ema_threshold" | "distinct_count" | "sum_threshold" | "change" | "sequence" | "absence" | "rate_limit" | "cooldown" | "max_fires";
+                    config: {
+                        [key: string]: unknown;
+                    };
+                    field: string | null;
+                    /** @description Of a digest */
+                    held_back?: {
+                        count: number;
+                        events: string[];
+                        first_at: string;
+                        last_at: string;
+                    };
+                    holds: boolean;
+                    operator: string | null;
+                    /** @description The condition's; below 0 the trigger's own limits */
+                    position: number;
+                    /** @description Of a stateful condition: whose state it is */
+                    scope?: string;
+                    /** @description What was compared with the value; null: the event has none */
+                    seen: string | number | boolean | null;
+                    state?: {
+                        [key: string]: unknown;
+                    };
+                    state_before?: {
+                        [key: string]: unknown;
+                    };
+                    value: string | boolean | string[] | null;
                 }[];
                 /** @enum {string} */
                 kind: "event" | "absence" | "digest";
@@ -1535,7 +1562,7 @@ export interface components {
             operator: ("=" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "not_in" | "contains" | "exists" | "changed") | null;
             /** @description Where it is among the conditions, from 0; evidence and state name it so */
             position: number;
-            value: unknown;
+            value: string | boolean | string[] | null;
         };
         ConditionDocument: {
             /** @enum {string} */
@@ -1598,9 +1625,36 @@ export interface components {
                 id: string;
                 log_index: number;
             };
-            /** @description Of every condition: what was asked for (field, operator, value), seen, holds (null: it was not asked), and of a stateful one its scope, state_before and state */
             evidence: {
-                [key: string]: unknown;
+                /** @enum {string} */
+                condition_type: "event_type_equals" | "agent_id_equals" | "owner_equals" | "metadata_key_equals" | "score_threshold" | "tag_equals" | "client_whitelist" | "response_threshold" | "validator_whitelist" | "file_uri_exists" | "expression" | "file_fetched" | "file_hash" | "file_json" | "ema_threshold" | "distinct_count" | "sum_threshold" | "change" | "sequence" | "absence" | "rate_limit" | "cooldown" | "max_fires";
+                config: {
+                    [key: string]: unknown;
+                };
+                field: string | null;
+                /** @description Of a digest */
+                held_back?: {
+                    count: number;
+                    events: string[];
+                    first_at: string;
+                    last_at: string;
+                };
+                /** @description null: it was not asked */
+                holds: boolean | null;
+                operator: string | null;
+                /** @description The condition's; below 0 the trigger's own limits */
+                position: number;
+                /** @description Of a stateful condition: whose state it is */
+                scope?: string;
+                /** @description What was compared with the value; null: the event has none */
+                seen: string | number | boolean | null;
+                state?: {
+                    [key: string]: unknown;
+                };
+                state_before?: {
+                    [key: string]: unknown;
+                };
+                value: string | boolean | string[] | null;
             }[];
             /** @enum {string|null} */
             held_back_by: "cooldown" | "max_fires" | null;
@@ -1617,7 +1671,92 @@ export interface components {
             }[];
             /** @description Matches that are stored about the event, as they were decided, with their history */
             matches: {
-                [key: string]: unknown;
+                block_number: number;
+                /** Format: date-time */
+                block_time: string;
+                chain_id: number;
+                /** Format: date-time */
+                created_at: string;
+                event_id: string;
+                evidence: {
+                    /** @enum {string} */
+                    condition_type: "event_type_equals" | "agent_id_equals" | "owner_equals" | "metadata_key_equals" | "score_threshold" | "tag_equals" | "client_whitelist" | "response_threshold" | "validator_whitelist" | "file_uri_exists" | "expression" | "file_fetched" | "file_hash" | "file_json" | "ema_threshold" | "distinct_count" | "sum_threshold" | "change" | "sequence" | "absence" | "rate_limit" | "cooldown" | "max_fires";
+                    config: {
+                        [key: string]: unknown;
+                    };
+                    field: string | null;
+                    /** @description Of a digest */
+                    held_back?: {
+                        count: number;
+                        events: string[];
+                        first_at: string;
+                        last_at: string;
+                    };
+                    holds: boolean;
+                    operator: string | null;
+                    /** @description The condition's; below 0 the trigger's own limits */
+                    position: number;
+                    /** @description Of a stateful condition: whose state it is */
+                    scope?: string;
+                    /** @description What was compared with the value; null: the event has none */
+                    seen: string | number | boolean | null;
+                    state?: {
+                        [key: string]: unknown;
+                    };
+                    state_before?: {
+                        [key: string]: unknown;
+                    };
+                    value: string | boolean | string[] | null;
+                }[];
+                generation: number;
+                /** @description What it was decided by before a fork changed that, the oldest first */
+                history: {
+                    at: string;
+                    event_id: string;
+                    evidence: {
+                        /** @enum {string} */
+                        condition_type: "event_type_equals" | "agent_id_equals" | "owner_equals" | "metadata_key_equals" | "score_threshold" | "tag_equals" | "client_whitelist" | "response_threshold" | "validator_whitelist" | "file_uri_exists" | "expression" | "file_fetched" | "file_hash" | "file_json" | "ema_threshold" | "distinct_count" | "sum_threshold" | "change" | "sequence" | "absence" | "rate_limit" | "cooldown" | "max_fires";
+                        config: {
+                            [key: string]: unknown;
+                        };
+                        field: string | null;
+                        /** @description Of a digest */
+                        held_back?: {
+                            count: number;
+                            events: string[];
+                            first_at: string;
+                            last_at: string;
+                        };
+                        holds: boolean;
+                        operator: string | null;
+                        /** @description The condition's; below 0 the trigger's own limits */
+                        position: number;
+                        /** @description Of a stateful condition: whose state it is */
+                        scope?: string;
+                        /** @description What was compared with the value; null: the event has none */
+                        seen: string | number | boolean | null;
+                        state?: {
+                            [key: string]: unknown;
+                        };
+                        state_before?: {
+                            [key: string]: unknown;
+                        };
+                        value: string | boolean | string[] | null;
+                    }[];
+                }[];
+                id: number;
+                /** @enum {string} */
+                kind: "event" | "absence" | "digest";
+                occurrence: string;
+                retractions: number;
+                /**
+                 * @description retracted: its event left the canonical chain, or what came before it changed so that it does not fire
+                 * @enum {string}
+                 */
+                status: "standing" | "retracted";
+                /** @description null: the trigger was deleted */
+                trigger_id: string | null;
+                trigger_version: number;
             }[];
             /** @enum {string} */
             outcome: "fired" | "not fired" | "only remembered" | "held back" | "undecided" | "waiting" | "not looked at";
@@ -1940,19 +2079,26 @@ export interface components {
             created_at: string;
             event_id: string;
             evidence: {
-                condition_type: string;
-                config?: {
+                /** @enum {string} */
+                condition_type: "event_type_equals" | "agent_id_equals" | "owner_equals" | "metadata_key_equals" | "score_threshold" | "tag_equals" | "client_whitelist" | "response_threshold" | "validator_whitelist" | "file_uri_exists" | "expression" | "file_fetched" | "file_hash" | "file_json" | "ema_threshold" | "distinct_count" | "sum_threshold" | "change" | "sequence" | "absence" | "rate_limit" | "cooldown" | "max_fires";
+                config: {
                     [key: string]: unknown;
                 };
                 field: string | null;
+                /** @description Of a digest */
                 held_back?: {
-                    [key: string]: unknown;
+                    count: number;
+                    events: string[];
+                    first_at: string;
+                    last_at: string;
                 };
                 holds: boolean;
                 operator: string | null;
+                /** @description The condition's; below 0 the trigger's own limits */
                 position: number;
                 /** @description Of a stateful condition: whose state it is */
                 scope?: string;
+                /** @description What was compared with the value; null: the event has none */
                 seen: string | number | boolean | null;
                 state?: {
                     [key: string]: unknown;
@@ -1966,7 +2112,36 @@ export interface components {
             history: {
                 at: string;
                 event_id: string;
-                evidence?: unknown;
+                evidence: {
+                    /** @enum {string} */
+                    condition_type: "event_type_equals" | "agent_id_equals" | "owner_equals" | "metadata_key_equals" | "score_threshold" | "tag_equals" | "client_whitelist" | "response_threshold" | "validator_whitelist" | "file_uri_exists" | "expression" | "file_fetched" | "file_hash" | "file_json" | "ema_threshold" | "distinct_count" | "sum_threshold" | "change" | "sequence" | "absence" | "rate_limit" | "cooldown" | "max_fires";
+                    config: {
+                        [key: string]: unknown;
+                    };
+                    field: string | null;
+                    /** @description Of a digest */
+                    held_back?: {
+                        count: number;
+                        events: string[];
+                        first_at: string;
+                        last_at: string;
+                    };
+                    holds: boolean;
+                    operator: string | null;
+                    /** @description The condition's; below 0 the trigger's own limits */
+                    position: number;
+                    /** @description Of a stateful condition: whose state it is */
+                    scope?: string;
+                    /** @description What was compared with the value; null: the event has none */
+                    seen: string | number | boolean | null;
+                    state?: {
+                        [key: string]: unknown;
+                    };
+                    state_before?: {
+                        [key: string]: unknown;
+                    };
+                    value: string | boolean | string[] | null;
+                }[];
             }[];
             id: number;
             /** @enum {string} */
@@ -2456,7 +2631,7 @@ export interface components {
                 };
                 field: string | null;
                 operator: ("=" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "not_in" | "contains" | "exists" | "changed") | null;
-                value: unknown;
+                value: string | boolean | string[] | null;
             }[];
             cooldown: {
                 /** @description Whether what was held back is delivered as one match afterwards */
