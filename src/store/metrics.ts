@@ -9,6 +9,15 @@ export const countDeliveries = query<{
   overdue_seconds: number
 }>('manage/count-deliveries')
 
+/** Seconds from one stage to the next. `sent_seconds`: median, 95th percentile and longest of what was sent lately; null: nothing was. */
+export const readLags = query<{
+  chain_id: number
+  unmatched_seconds: number
+  sent_seconds: [number, number, number] | null
+}>('manage/read-lags')
+
+export const countFiles = query<{ waiting: number; active: number }>('manage/count-files')
+
 /** `failure`: for good; `retried`: to be tried again. */
 export const countAttempts = query<{
   action_type: string
