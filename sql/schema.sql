@@ -85,6 +85,312 @@ begin
   where c.chain_id = p.chain_id and p.ponder_schema <> schema_name;
 end $function$;
 
+-- function audit_chat()
+CREATE OR REPLACE FUNCTION public.audit_chat()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  if tg_op = 'INSERT' then
+    perform write_audit(new.user_id, 'telegram_chat.link', 'telegram_chat', new.chat_id, null, audited_chat(new));
+  elsif tg_op = 'UPDATE' then
+    perform write_audit(new.user_id, 'telegram_chat.update', 'telegram_chat', new.chat_id, audited_chat(old), audited_chat(new));
+  elsif exists (select from users u where u.id = old.user_id) then
+    perform write_audit(old.user_id, 'telegram_chat.unlink', 'telegram_chat', old.chat_id, audited_chat(old), null);
+  end if;
+  return null;
+end $function$;
+
+-- function audit_destination()
+CREATE OR REPLACE FUNCTION public.audit_destination()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  perform write_audit(
+    new.user_id,
+    case when old.disabled_at is null and new.disabled_at is not null then 'destination.disable' else 'destination.update' end,
+    'destination', new.id::text, audited_destination(old), audited_destination(new)
+  );
+  return null;
+end $function$;
+
+-- function audit_key()
+CREATE OR REPLACE FUNCTION public.audit_key()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  if tg_op = 'INSERT' then
+    perform write_audit(new.user_id, 'key.create', 'key', new.id::text, null, audited_key(new));
+  elsif tg_op = 'UPDATE' then
+    perform write_audit(
+      new.user_id,
+      case when old.revoked_at is null and new.revoked_at is not null then 'key.revoke' else 'key.update' end,
+      'key', new.id::text, audited_key(old), audited_key(new)
+    );
+  elsif exists (select from users u where u.id = old.user_id) then
+    perform write_audit(old.user_id, 'key.delete', 'key', old.id::text, audited_key(old), null);
+  end if;
+  return null;
+end $function$;
+
+-- function audit_link_code()
+CREATE OR REPLACE FUNCTION public.audit_link_code()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  perform write_audit(new.user_id, 'telegram_link_code.create', 'telegram_link_code', null, null,
+    jsonb_build_object('expires_at', new.expires_at));
+  return null;
+end $function$;
+
+-- function audit_mcp_token()
+CREATE OR REPLACE FUNCTION public.audit_mcp_token()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  if tg_op = 'INSERT' then
+    perform write_audit(new.user_id, 'mcp_token.create', 'mcp_token', new.chain_id || '/' || new.agent_id, null,
+      jsonb_build_object('endpoint', audited_url(new.endpoint)));
+  elsif tg_op = 'UPDATE' then
+    perform write_audit(new.user_id, 'mcp_token.update', 'mcp_token', new.chain_id || '/' || new.agent_id,
+      jsonb_build_object('endpoint', audited_url(old.endpoint)), jsonb_build_object('endpoint', audited_url(new.endpoint)));
+  elsif exists (select from users u where u.id = old.user_id) then
+    perform write_audit(old.user_id, 'mcp_token.delete', 'mcp_token', old.chain_id || '/' || old.agent_id,
+      jsonb_build_object('endpoint', audited_url(old.endpoint)), null);
+  end if;
+  return null;
+end $function$;
+
+-- function audit_sessions()
+CREATE OR REPLACE FUNCTION public.audit_sessions()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  perform write_audit(n.user_id, 'session.end', 'session', n.family_id::text, null, null)
+  from after_rows n
+  join before_rows o on o.id = n.id
+  where o.revoked_at is null and n.revoked_at is not null and n.used_at is null and n.expires_at > now();
+  return null;
+end $function$;
+
+-- function audit_signing_secret()
+CREATE OR REPLACE FUNCTION public.audit_signing_secret()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  perform write_audit(
+    d.user_id, 'signing_secret.rotate', 'destination', d.id::text, null,
+    jsonb_build_object('previous_expires_at', case when tg_op = 'UPDATE' then new.expires_at else now() end)
+  )
+  from destinations d
+  join users u on u.id = d.user_id
+  where d.id = old.destination_id;
+  return null;
+end $function$;
+
+-- function audit_trigger()
+CREATE OR REPLACE FUNCTION public.audit_trigger()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  if tg_op = 'INSERT' then
+    perform note_audited_trigger(new.id, new.user_id, null);
+    return new;
+  end if;
+  -- A user who is deleted takes everything along, and is one row.
+  if exists (select from users u where u.id = old.user_id) then
+    perform note_audited_trigger(old.id, old.user_id, audited_trigger(old.id));
+  end if;
+  return case when tg_op = 'DELETE' then old else new end;
+end $function$;
+
+-- function audit_trigger_part()
+CREATE OR REPLACE FUNCTION public.audit_trigger_part()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  changed text := case when tg_op = 'DELETE' then old.trigger_id else new.trigger_id end;
+  of_user text;
+begin
+  if current_setting('app.audit_noted', true) is distinct from changed then
+    select t.user_id into of_user from triggers t where t.id = changed;
+    if of_user is not null then
+      perform note_audited_trigger(changed, of_user, audited_trigger(changed));
+    end if;
+  end if;
+  return case when tg_op = 'DELETE' then old else new end;
+end $function$;
+
+-- function audit_user()
+CREATE OR REPLACE FUNCTION public.audit_user()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  if tg_op = 'INSERT' then
+    perform write_audit(new.id, 'user.create', 'user', new.id, null,
+      jsonb_build_object('username', new.username, 'is_admin', new.is_admin, 'is_active', new.is_active));
+    return null;
+  end if;
+  if tg_op = 'DELETE' then
+    perform write_audit(old.id, 'user.delete', 'user', old.id,
+      jsonb_build_object('username', old.username, 'is_admin', old.is_admin, 'is_active', old.is_active), null);
+    return null;
+  end if;
+  if old.password_hash is distinct from new.password_hash then
+    perform write_audit(new.id, 'password.change', 'user', new.id, null, null);
+  end if;
+  if (old.username, old.is_admin, old.is_active) is distinct from (new.username, new.is_admin, new.is_active) then
+    perform write_audit(new.id, 'user.update', 'user', new.id,
+      jsonb_build_object('username', old.username, 'is_admin', old.is_admin, 'is_active', old.is_active),
+      jsonb_build_object('username', new.username, 'is_admin', new.is_admin, 'is_active', new.is_active));
+  end if;
+  if old.last_login_at is distinct from new.last_login_at then
+    perform write_audit(new.id, 'login', 'user', new.id, null, null);
+  end if;
+  return null;
+end $function$;
+
+-- function audit_wallet()
+CREATE OR REPLACE FUNCTION public.audit_wallet()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  if tg_op = 'INSERT' then
+    perform write_audit(new.user_id, 'wallet.link', 'wallet', new.address, null, null);
+  elsif exists (select from users u where u.id = old.user_id) then
+    perform write_audit(old.user_id, 'wallet.unlink', 'wallet', old.address, null, null);
+  end if;
+  return null;
+end $function$;
+
+-- function audited_chat(telegram_chats)
+CREATE OR REPLACE FUNCTION public.audited_chat(c telegram_chats)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select jsonb_build_object(
+    'kind', c.kind, 'title', c.title, 'linked_at', c.linked_at, 'unsubscribed_at', c.unsubscribed_at,
+    'unsubscribed_reason', c.unsubscribed_reason, 'muted_until', c.muted_until
+  )
+$function$;
+
+-- function audited_destination(destinations)
+CREATE OR REPLACE FUNCTION public.audited_destination(d destinations)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select jsonb_build_object(
+    'action_type', d.action_type, 'address', d.address, 'in_flight_max', d.in_flight_max, 'per_second_max', d.per_second_max,
+    'disabled_reason', d.disabled_reason
+  )
+$function$;
+
+-- function audited_key(api_keys)
+CREATE OR REPLACE FUNCTION public.audited_key(k api_keys)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select jsonb_build_object(
+    'name', k.name, 'prefix', k.prefix, 'scopes', k.scopes, 'expires_at', k.expires_at, 'revoked_at', k.revoked_at
+  )
+$function$;
+
+-- function audited_trigger(text)
+CREATE OR REPLACE FUNCTION public.audited_trigger(wanted text)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select jsonb_build_object(
+    'version', t.version, 'name', t.name, 'description', t.description, 'chain_id', t.chain_id, 'registry', t.registry,
+    'enabled', t.enabled, 'circuit_breaker', t.circuit_breaker, 'finality', t.finality, 'from_block', t.from_block,
+    'warm_up', t.warm_up, 'cooldown', t.cooldown, 'max_fires', t.max_fires, 'paused_reason', t.paused_reason,
+    'conditions', coalesce(
+      (
+        select jsonb_agg(
+          jsonb_build_object(
+            'condition_type', c.condition_type, 'field', c.field, 'operator', c.operator, 'value', c.value, 'config', c.config
+          ) order by c.position
+        )
+        from trigger_conditions c
+        where c.trigger_id = t.id
+      ),
+      '[]'
+    ),
+    'actions', coalesce(
+      (
+        select jsonb_agg(
+          jsonb_strip_nulls(jsonb_build_object(
+            'id', a.id, 'action_type', a.action_type, 'priority', a.priority, 'alerts', a.alerts, 'finality', a.finality,
+            'on_retraction', a.on_retraction,
+            'url', audited_url(a.config ->> 'url'),
+            'endpoint', audited_url(a.config ->> 'endpoint'),
+            'headers', (select jsonb_agg(h.name order by h.name) from jsonb_object_keys(a.config -> 'headers') h (name)),
+            'query', (select jsonb_agg(q.name order by q.name) from jsonb_object_keys(a.config -> 'query') q (name))
+          )) || (
+            select coalesce(jsonb_object_agg(s.key, s.value), '{}')
+            from jsonb_each(a.config) s
+            where s.key in (
+              'method', 'body_template', 'batch', 'timeout_ms', 'max_attempts', 'retry_schedule', 'chat_id', 'message_template',
+              'parse_mode', 'silent', 'buttons', 'resolve_endpoint', 'agent_id', 'tool_name', 'arguments_template', 'verify_file_hash'
+            )
+          )
+          order by a.position
+        )
+        from trigger_actions a
+        where a.trigger_id = t.id
+      ),
+      '[]'
+    )
+  )
+  from triggers t
+  where t.id = wanted
+$function$;
+
+-- function audited_url(text)
+CREATE OR REPLACE FUNCTION public.audited_url(url text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select regexp_replace(regexp_replace(url, '[?#].*$', ''), '^([^/]*//)[^/@]*@', '\1')
+$function$;
+
 -- function block_telegram(text,text,integer)
 CREATE OR REPLACE FUNCTION public.block_telegram(bot text, chat text, block_ms integer)
  RETURNS void
@@ -221,6 +527,25 @@ begin
   )
   select count(*) into taken_rows from taken;
   return taken_rows;
+end $function$;
+
+-- function forget_audit(integer,integer)
+CREATE OR REPLACE FUNCTION public.forget_audit(days integer, batch integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  forgotten integer;
+begin
+  if days < 1 then
+    raise exception 'the audit log is kept for at least a day';
+  end if;
+  delete from audit_log
+  where id in (select o.id from audit_log o order by o.id limit batch) and at < now() - days * interval '1 day';
+  get diagnostics forgotten = row_count;
+  return forgotten;
 end $function$;
 
 -- function ingest_attached(text)
@@ -503,6 +828,28 @@ begin
   where action_type = 'telegram' and config ->> 'chat_id' = from_chat;
 end $function$;
 
+-- function note_audited_trigger(text,text,jsonb)
+CREATE OR REPLACE FUNCTION public.note_audited_trigger(changed text, of_user text, was jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform set_config('app.audit_noted', changed, true);
+  insert into audit_pending (transaction, trigger_id, user_id, before)
+  values (pg_current_xact_id(), changed, of_user, was)
+  on conflict do nothing;
+end $function$;
+
+-- function note_key_change()
+CREATE OR REPLACE FUNCTION public.note_key_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform pg_notify('key_changes', '');
+  return null;
+end $function$;
+
 -- function note_secret_change()
 CREATE OR REPLACE FUNCTION public.note_secret_change()
  RETURNS trigger
@@ -640,6 +987,22 @@ begin
   join action_results r on r.executed_at >= h.hour and r.executed_at < h.hour + interval '1 hour'
   group by h.hour, r.action_type;
   return cardinality(hours);
+end $function$;
+
+-- function refuse_audit_change()
+CREATE OR REPLACE FUNCTION public.refuse_audit_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+  callers text;
+begin
+  get diagnostics callers = pg_context;
+  if tg_op = 'DELETE' and callers ~ '\mforget_audit\(integer,integer\)' then
+    return null;
+  end if;
+  raise exception 'audit_log is append-only: % is refused', lower(tg_op)
+    using errcode = 'insufficient_privilege', hint = 'Old rows go by TOCSIN_AUDIT_RETENTION_DAYS.';
 end $function$;
 
 -- function reopen_telegram_chat(text)
@@ -954,6 +1317,59 @@ AS $function$
   ) wanted
 $function$;
 
+-- function write_audit(text,text,text,text,jsonb,jsonb)
+CREATE OR REPLACE FUNCTION public.write_audit(of_user text, done text, of_kind text, of_id text, was jsonb, is_now jsonb)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  actor jsonb := nullif(current_setting('app.actor', true), '');
+  kind text := coalesce(actor ->> 'kind', 'process');
+  written bigint;
+begin
+  insert into audit_log (
+    user_id, actor_kind, actor_user_id, actor_key_id, actor_name, action, target_kind, target_id, before, after, address, request_id, reason
+  )
+  values (
+    of_user,
+    kind,
+    -- Whoever signs in is who they then are.
+    coalesce(actor ->> 'user_id', case when kind = 'anonymous' and done in ('login', 'user.create', 'wallet.link') then of_user end),
+    (actor ->> 'key_id')::uuid,
+    case when kind = 'process' then regexp_replace(current_setting('application_name'), '^tocsin ', '') end,
+    done, of_kind, of_id, was, is_now,
+    (actor ->> 'address')::inet,
+    actor ->> 'request_id',
+    actor ->> 'reason'
+  )
+  returning id into written;
+  return written;
+end $function$;
+
+-- function write_audited_trigger()
+CREATE OR REPLACE FUNCTION public.write_audited_trigger()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  is_now jsonb := audited_trigger(new.trigger_id);
+begin
+  delete from audit_pending p where p.transaction = new.transaction and p.trigger_id = new.trigger_id;
+  perform set_config('app.audit_noted', '', true);
+  if new.before is distinct from is_now and exists (select from users u where u.id = new.user_id) then
+    perform write_audit(
+      new.user_id,
+      case when new.before is null then 'trigger.create' when is_now is null then 'trigger.delete' else 'trigger.update' end,
+      'trigger', new.trigger_id, new.before, is_now
+    );
+  end if;
+  return null;
+end $function$;
+
 -- index action_results_event
 CREATE INDEX action_results_event ON public.action_results USING btree (event_id);
 
@@ -980,6 +1396,9 @@ CREATE INDEX alerts_user ON public.alerts USING btree (user_id, created_at DESC,
 
 -- index api_keys_user
 CREATE INDEX api_keys_user ON public.api_keys USING btree (user_id, created_at DESC, id DESC);
+
+-- index audit_log_user
+CREATE INDEX audit_log_user ON public.audit_log USING btree (user_id, id DESC);
 
 -- index deliveries_action
 CREATE INDEX deliveries_action ON public.deliveries USING btree (action_id);
@@ -1247,6 +1666,36 @@ create table api_keys (
   constraint api_keys_key_hash_key UNIQUE (key_hash),
   constraint api_keys_pkey PRIMARY KEY (id),
   constraint api_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE
+);
+
+-- table audit_log
+create table audit_log (
+  id bigint not null generated always as identity,
+  at timestamp with time zone not null default now(),
+  user_id text,
+  actor_kind text not null,
+  actor_user_id text,
+  actor_key_id uuid,
+  actor_name text,
+  action text not null,
+  target_kind text not null,
+  target_id text,
+  before jsonb,
+  after jsonb,
+  address inet,
+  request_id text,
+  reason text,
+  constraint audit_log_actor_kind_check CHECK ((actor_kind = ANY (ARRAY['operator'::text, 'session'::text, 'key'::text, 'anonymous'::text, 'process'::text]))),
+  constraint audit_log_pkey PRIMARY KEY (id)
+);
+
+-- table audit_pending
+create table audit_pending (
+  transaction xid8 not null,
+  trigger_id text not null,
+  user_id text not null,
+  before jsonb,
+  constraint audit_pending_pkey PRIMARY KEY (transaction, trigger_id)
 );
 
 -- table chain_heads
@@ -1884,8 +2333,29 @@ CREATE TRIGGER action_results_inserted AFTER INSERT ON public.action_results REF
 -- trigger action_results_updated on action_results
 CREATE TRIGGER action_results_updated AFTER UPDATE ON public.action_results REFERENCING OLD TABLE AS before_rows NEW TABLE AS after_rows FOR EACH STATEMENT EXECUTE FUNCTION mark_action_metrics_dirty();
 
+-- trigger agent_mcp_tokens_audited on agent_mcp_tokens
+CREATE TRIGGER agent_mcp_tokens_audited AFTER INSERT OR DELETE ON public.agent_mcp_tokens FOR EACH ROW EXECUTE FUNCTION audit_mcp_token();
+
+-- trigger agent_mcp_tokens_change_audited on agent_mcp_tokens
+CREATE TRIGGER agent_mcp_tokens_change_audited AFTER UPDATE ON public.agent_mcp_tokens FOR EACH ROW WHEN (((old.endpoint <> new.endpoint) OR ((old.token <> new.token) AND (COALESCE(current_setting('app.actor'::text, true), ''::text) <> ''::text)))) EXECUTE FUNCTION audit_mcp_token();
+
 -- trigger agent_mcp_tokens_updated_at on agent_mcp_tokens
 CREATE TRIGGER agent_mcp_tokens_updated_at BEFORE UPDATE ON public.agent_mcp_tokens FOR EACH ROW EXECUTE FUNCTION set_updated_at();
+
+-- trigger api_keys_audited on api_keys
+CREATE TRIGGER api_keys_audited AFTER INSERT OR DELETE ON public.api_keys FOR EACH ROW EXECUTE FUNCTION audit_key();
+
+-- trigger api_keys_change_audited on api_keys
+CREATE TRIGGER api_keys_change_audited AFTER UPDATE OF name, scopes, expires_at, revoked_at ON public.api_keys FOR EACH ROW WHEN (((((old.name IS DISTINCT FROM new.name) OR (old.scopes IS DISTINCT FROM new.scopes)) OR (old.expires_at IS DISTINCT FROM new.expires_at)) OR (old.revoked_at IS DISTINCT FROM new.revoked_at))) EXECUTE FUNCTION audit_key();
+
+-- trigger api_keys_changed on api_keys
+CREATE TRIGGER api_keys_changed AFTER DELETE OR UPDATE OF user_id, key_hash, scopes, expires_at, revoked_at OR TRUNCATE ON public.api_keys FOR EACH STATEMENT EXECUTE FUNCTION note_key_change();
+
+-- trigger audit_log_append_only on audit_log
+CREATE TRIGGER audit_log_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_log FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change();
+
+-- trigger audit_pending_written on audit_pending
+CREATE CONSTRAINT TRIGGER audit_pending_written AFTER INSERT ON public.audit_pending DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION write_audited_trigger();
 
 -- trigger deliveries_state_streamed on deliveries
 CREATE TRIGGER deliveries_state_streamed AFTER UPDATE ON public.deliveries FOR EACH ROW WHEN (((old.state IS DISTINCT FROM new.state) AND ((new.state = ANY (ARRAY['succeeded'::text, 'failed'::text, 'unknown'::text, 'cancelled'::text])) OR (old.state = ANY (ARRAY['succeeded'::text, 'failed'::text, 'unknown'::text, 'cancelled'::text]))))) EXECUTE FUNCTION stream_delivery_state();
@@ -1898,6 +2368,15 @@ CREATE TRIGGER deliveries_updated_at BEFORE UPDATE ON public.deliveries FOR EACH
 
 -- trigger destination_secrets_change on destination_secrets
 CREATE TRIGGER destination_secrets_change AFTER INSERT OR DELETE OR UPDATE ON public.destination_secrets FOR EACH ROW EXECUTE FUNCTION note_secret_change();
+
+-- trigger destination_secrets_deletion_audited on destination_secrets
+CREATE TRIGGER destination_secrets_deletion_audited AFTER DELETE ON public.destination_secrets FOR EACH ROW WHEN ((old.expires_at IS NULL)) EXECUTE FUNCTION audit_signing_secret();
+
+-- trigger destination_secrets_end_audited on destination_secrets
+CREATE TRIGGER destination_secrets_end_audited AFTER UPDATE OF expires_at ON public.destination_secrets FOR EACH ROW WHEN (((old.expires_at IS NULL) AND (new.expires_at IS NOT NULL))) EXECUTE FUNCTION audit_signing_secret();
+
+-- trigger destinations_audited on destinations
+CREATE TRIGGER destinations_audited AFTER UPDATE ON public.destinations FOR EACH ROW WHEN (((old.in_flight_max <> new.in_flight_max) OR (old.per_second_max IS DISTINCT FROM new.per_second_max) OR ((old.disabled_at IS NULL) AND (new.disabled_at IS NOT NULL)))) EXECUTE FUNCTION audit_destination();
 
 -- trigger destinations_updated_at on destinations
 CREATE TRIGGER destinations_updated_at BEFORE UPDATE ON public.destinations FOR EACH ROW EXECUTE FUNCTION set_updated_at();
@@ -1920,8 +2399,23 @@ CREATE TRIGGER matches_status_streamed AFTER UPDATE ON public.matches FOR EACH R
 -- trigger matches_streamed on matches
 CREATE TRIGGER matches_streamed AFTER INSERT ON public.matches REFERENCING NEW TABLE AS arrived FOR EACH STATEMENT EXECUTE FUNCTION stream_matches();
 
+-- trigger refresh_tokens_audited on refresh_tokens
+CREATE TRIGGER refresh_tokens_audited AFTER UPDATE ON public.refresh_tokens REFERENCING OLD TABLE AS before_rows NEW TABLE AS after_rows FOR EACH STATEMENT EXECUTE FUNCTION audit_sessions();
+
+-- trigger telegram_chats_audited on telegram_chats
+CREATE TRIGGER telegram_chats_audited AFTER INSERT OR DELETE ON public.telegram_chats FOR EACH ROW EXECUTE FUNCTION audit_chat();
+
+-- trigger telegram_chats_change_audited on telegram_chats
+CREATE TRIGGER telegram_chats_change_audited AFTER UPDATE ON public.telegram_chats FOR EACH ROW WHEN (((((((old.chat_id IS DISTINCT FROM new.chat_id) OR (old.kind IS DISTINCT FROM new.kind)) OR (old.title IS DISTINCT FROM new.title)) OR (old.linked_at IS DISTINCT FROM new.linked_at)) OR (old.unsubscribed_at IS DISTINCT FROM new.unsubscribed_at)) OR (old.muted_until IS DISTINCT FROM new.muted_until))) EXECUTE FUNCTION audit_chat();
+
 -- trigger telegram_chats_updated_at on telegram_chats
 CREATE TRIGGER telegram_chats_updated_at BEFORE UPDATE ON public.telegram_chats FOR EACH ROW EXECUTE FUNCTION set_updated_at();
+
+-- trigger telegram_link_codes_audited on telegram_link_codes
+CREATE TRIGGER telegram_link_codes_audited AFTER INSERT ON public.telegram_link_codes FOR EACH ROW EXECUTE FUNCTION audit_link_code();
+
+-- trigger trigger_actions_audited on trigger_actions
+CREATE TRIGGER trigger_actions_audited BEFORE INSERT OR DELETE OR UPDATE ON public.trigger_actions FOR EACH ROW EXECUTE FUNCTION audit_trigger_part();
 
 -- trigger trigger_actions_changed on trigger_actions
 CREATE TRIGGER trigger_actions_changed AFTER INSERT OR DELETE OR UPDATE ON public.trigger_actions FOR EACH ROW EXECUTE FUNCTION note_trigger_change();
@@ -1929,14 +2423,29 @@ CREATE TRIGGER trigger_actions_changed AFTER INSERT OR DELETE OR UPDATE ON publi
 -- trigger trigger_actions_destination on trigger_actions
 CREATE TRIGGER trigger_actions_destination BEFORE INSERT OR UPDATE OF config, action_type ON public.trigger_actions FOR EACH ROW EXECUTE FUNCTION set_destination();
 
+-- trigger trigger_conditions_audited on trigger_conditions
+CREATE TRIGGER trigger_conditions_audited BEFORE INSERT OR DELETE OR UPDATE ON public.trigger_conditions FOR EACH ROW EXECUTE FUNCTION audit_trigger_part();
+
 -- trigger trigger_conditions_changed on trigger_conditions
 CREATE TRIGGER trigger_conditions_changed AFTER INSERT OR DELETE OR UPDATE ON public.trigger_conditions FOR EACH ROW EXECUTE FUNCTION note_trigger_change();
+
+-- trigger triggers_audited on triggers
+CREATE TRIGGER triggers_audited BEFORE INSERT OR DELETE OR UPDATE ON public.triggers FOR EACH ROW EXECUTE FUNCTION audit_trigger();
 
 -- trigger triggers_changed on triggers
 CREATE TRIGGER triggers_changed AFTER INSERT OR DELETE OR UPDATE ON public.triggers FOR EACH ROW EXECUTE FUNCTION note_trigger_change();
 
 -- trigger triggers_updated_at on triggers
 CREATE TRIGGER triggers_updated_at BEFORE UPDATE ON public.triggers FOR EACH ROW EXECUTE FUNCTION set_updated_at();
+
+-- trigger user_wallets_audited on user_wallets
+CREATE TRIGGER user_wallets_audited AFTER INSERT OR DELETE ON public.user_wallets FOR EACH ROW EXECUTE FUNCTION audit_wallet();
+
+-- trigger users_audited on users
+CREATE TRIGGER users_audited AFTER INSERT OR DELETE OR UPDATE OF username, password_hash, is_admin, is_active, last_login_at ON public.users FOR EACH ROW EXECUTE FUNCTION audit_user();
+
+-- trigger users_changed on users
+CREATE TRIGGER users_changed AFTER DELETE OR UPDATE OF is_active, is_admin OR TRUNCATE ON public.users FOR EACH STATEMENT EXECUTE FUNCTION note_key_change();
 
 -- trigger users_updated_at on users
 CREATE TRIGGER users_updated_at BEFORE UPDATE ON public.users FOR EACH ROW EXECUTE FUNCTION set_updated_at();
