@@ -84,7 +84,9 @@ export function compileTrigger(row: TriggerRow): CompiledTrigger {
 
 /** What the index cannot know comes first: for its candidates, the other conditions nearly always hold. */
 function rankOf({ operator }: CompiledCondition): number {
-  return operator === 'exists' || operator === 'contains' || operator === '!=' || operator === 'not_in' ? 0 : 1
+  return operator === 'exists' || operator === 'contains' || operator === '!=' || operator === 'not_in'
+    ? 0
+    : 1
 }
 
 /** Of a hundred thousand triggers most have none of these, and the same types. */
