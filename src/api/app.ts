@@ -133,14 +133,14 @@ export function createApp(options: Omit<ApiContext, Optional> & Partial<Pick<Api
   const limiter = context.rateLimits && createRateLimiter(context.db, context.log, context.rateLimits)
   const authorization = authorize(app, context, authenticate)
   app.use(limiter === undefined ? authorization : limiter.limit(authorization))
-  app.use(
-    bodyLimit({
-      maxSize: bodyBytesMax,
-      onError: () => {
-        throw new ProblemError(413, `The body is larger than ${bodyBytesMax} bytes.`)
-      },
-    }),
-  )
+  const limitBody = bodyLimit({
+    maxSize: bodyBytesMax,
+    onError: () => {
+      throw new ProblemError(413, `The body is larger than ${bodyBytesMax} bytes.`)
+    },
+  })
+  // To look whether there is a body makes a whole request of its own, a fifth of the time that a read takes.
+  app.use((c, next) => (c.req.method === 'GET' ? next() : limitBody(c, next)))
   app.use(act(context))
   if (context.knownKeys !== undefined) app.use(forgetChangedKeys(context.knownKeys))
   app.use(idempotency(app, context))
