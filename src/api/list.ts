@@ -6,7 +6,10 @@ import type { Page } from '../store/page.ts'
 /** Parts of the keys that pages continue after. */
 export const keyPart = {
   number: z.string().regex(/^\d{1,18}$/),
-  time: z.string().regex(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?\+00$/),
+  time: z
+    .string()
+    .regex(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?\+00$/)
+    .refine(isTime),
   uuid: z.guid(),
   text: z.string().max(200).refine(isStorable),
 }
@@ -87,6 +90,13 @@ function number(error: string, min: number, max: number) {
     .refine((text) => /^\d{1,16}$/.test(text) && Number(text) >= min && Number(text) <= max, { error })
     .transform(Number)
     .openapi({ type: 'integer', minimum: min, maximum: max })
+}
+
+/** Such as Postgres writes it, and reads it again: of a day that there is, of a year after 0. */
+function isTime(text: string): boolean {
+  const [day = '', clock = ''] = text.split(' ')
+  const time = new Date(`${day}T${clock.slice(0, 8)}Z`)
+  return Number.isFinite(time.getTime()) && time.getUTCFullYear() > 0 && time.toISOString().startsWith(day)
 }
 
 /** Postgres takes no NUL characters; an id with one belongs to nothing. */

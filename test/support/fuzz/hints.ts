@@ -180,6 +180,13 @@ export const hints: Hints = {
   '#McpMessage': mcpMessages,
   '#Registration': fc.record({ username: fc.constant('@new-name'), password: fc.constant('@password') }),
   '#Login': fc.record({ username: fc.constant('@login-name'), password: fc.constant('@password') }),
+  '#PasswordChange': fc.constant({ current_password: '@password', new_password: 'another password, long' }),
+  '#AccountDeletion': fc.constant({ password: '@password' }),
+  '#DestinationLimits': fc.constantFrom(
+    { in_flight_max: 1000 },
+    { per_second_max: null },
+    { in_flight_max: 1, per_second_max: 0.001 },
+  ),
   '#PreviewRequest': fc.oneof(
     fc.record({ action: actions, event_id: fc.constant('@event') }),
     fc.record({

@@ -133,12 +133,13 @@ export async function createWorld() {
   let volatileTrigger = ''
   let volatileKey = ''
 
-  /** A trigger with a condition and an action, which requests may change and delete. */
+  /** A trigger with room for more, which requests may change and delete. */
   const haveTrigger = async () => {
     const [found] = await db<{ id: string; action: number }[]>`
       select t.id, (select min(a.id) from trigger_actions a where a.trigger_id = t.id) as action from triggers t
       where t.id = ${volatileTrigger} and chain_id = ${chainId}
-        and exists (select from trigger_conditions c where c.trigger_id = t.id)`
+        and (select count(*) from trigger_conditions c where c.trigger_id = t.id) between 1 and 10
+        and (select count(*) from trigger_actions a where a.trigger_id = t.id) between 2 and 10`
     if (found?.action) return { id: found.id, action: found.action }
     const made = await post(
       annsKey,
@@ -149,7 +150,8 @@ export async function createWorld() {
     return { id: made.id, action: made.actions[0]?.id ?? 0 }
   }
   const haveKey = async () => {
-    const [found] = await db`select id from api_keys where id = ${volatileKey || null} and revoked_at is null`
+    const [found] = await db`select id from api_keys where id = ${volatileKey || null} and revoked_at is null
+      and (expires_at is null or expires_at > now())`
     if (found !== undefined) return volatileKey
     await db`delete from api_keys where user_id = ${ann} and name not in ('kept', 'narrow')`
     const made = await createKey(db, ann, { name: 'volatile', scopes: ['events:read'], expiresAt: null })
