@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { auditCommand } from './commands/audit.ts'
 import { backtestCommand, parseBound } from './commands/backtest.ts'
 import { chainsCommand } from './commands/chains.ts'
 import {
@@ -125,6 +126,22 @@ function createProgram(): Command {
   addDestinations(program.command('destinations').description('where deliveries go, and how it is'))
 
   addStream(program.command('stream'))
+
+  program
+    .command('audit')
+    .description('who changed what, the newest first')
+    .option('--actor <user>', 'by the user with this id')
+    .option('--action <action>', 'only this, such as trigger.update')
+    .option('--target <id>', 'of the thing with this id')
+    .addOption(
+      new Option('--since <time>', 'since then: 2026-11-20, or 2026-11-20T08:30:00Z').argParser(
+        reader(parseTime, expectedTime),
+      ),
+    )
+    .option('--limit <number>', 'how many at most', wholeNumber(1, 100_000), 50)
+    .addOption(apiOption())
+    .option('--json')
+    .action(auditCommand)
 
   program
     .command('secrets')

@@ -11,6 +11,7 @@ import { asUser } from '../../src/store/as-user.ts'
 import type { AuditRow } from '../../src/store/audit.ts'
 import { linkChat } from '../../src/store/telegram-chats.ts'
 import { ensureUser } from '../../src/store/triggers.ts'
+import { runCli } from '../support/run-cli.ts'
 import { testSecrets } from '../support/secrets.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 
@@ -407,10 +408,14 @@ test('an answer that is given again leaves no second row', async () => {
 })
 
 test('a row says where the request came from, under which id, and why', async () => {
-  const headers = { 'x-audit-reason': Buffer.from('wegen Müll').toString('latin1') }
+  const headers = {
+    'x-audit-reason': Buffer.from('wegen Müll').toString('latin1'),
+    'x-request-id': 'asked-1',
+  }
   await done('POST', '/v1/triggers', document, { headers })
   const [row] = await written()
   expect(row).toMatchObject({ reason: 'wegen Müll', address: expect.stringContaining('192.0.2.7') })
+  expect(row?.request_id).toBe('asked-1')
   const tooLong = await ask('POST', '/v1/triggers', document, {
     headers: { 'x-audit-reason': 'x'.repeat(501) },
   })
@@ -492,6 +497,18 @@ describe('who reads', () => {
     const since = await done('GET', '/v1/audit?from=2999-01-01T00:00:00Z')
     expect(since.data).toEqual([])
   })
+})
+
+test('tocsin audit shows everything on the host', async () => {
+  const { id } = await done('POST', '/v1/triggers', document)
+  const run = (...args: string[]) =>
+    runCli(['audit', '--target', id, ...args], { DATABASE_URL: database.url })
+  const [row, ...more] = JSON.parse((await run('--json')).stdout)
+  expect(more).toEqual([])
+  expect(row).toMatchObject({ ...byAnn(), action: 'trigger.create', after: { name: 'low scores' } })
+  const { stdout, code } = await run()
+  expect(code).toBe(0)
+  expect(stdout).toMatch(new RegExp(`${ann.id} +trigger.create +${id} +192.0.2.7`))
 })
 
 test('no secret is in any row, of all that the tests before have written', async () => {
