@@ -61,11 +61,12 @@ export async function followStream(options: {
       } else {
         hasBegun = true
         const waiting: EventSourceMessage[] = []
-        const ids: string[] = []
+        let heartbeatId: string | undefined
         const parser = createParser({
           onEvent: (event) => waiting.push(event),
-          // Heartbeats have an id and no data.
-          onId: (id) => ids.push(id),
+          onComment: (comment) => {
+            heartbeatId = /^heartbeat (\S+)$/.exec(comment)?.[1] ?? heartbeatId
+          },
           onRetry: (ms) => {
             pauseMs = ms
           },
@@ -73,6 +74,7 @@ export async function followStream(options: {
         const decoder = new TextDecoder()
         for await (const chunk of response.body) {
           heard()
+          heartbeatId = undefined
           parser.feed(decoder.decode(chunk, { stream: true }))
           for (const { event: name = 'message', id, data } of waiting.splice(0)) {
             // While it is taken nothing is read: that is no silence of the server.
@@ -84,7 +86,7 @@ export async function followStream(options: {
             if (message.data.complete === true) return
             if (name === 'ended' || name === 'dropped') reason = String(message.data.reason)
           }
-          lastEventId = ids.splice(0).at(-1) ?? lastEventId
+          lastEventId = heartbeatId ?? lastEventId
           heard()
         }
       }

@@ -6,7 +6,12 @@ export function formatMessage(name: string, position: Position | undefined, data
   return `event: ${name}\n${id}data: ${JSON.stringify(data)}\n\n`
 }
 
-/** Keeps the connection open and, by an id without data, moves what the client resumes from. Nothing is dispatched by it. */
+/**
+ * Keeps the connection open and, by an id without data, moves what the client resumes from. Nothing is dispatched by it. The comment has
+ * the id too, for parsers that tell of no id without data.
+ */
 export function formatHeartbeat(position: Position | undefined): string {
-  return position === undefined ? ': heartbeat\n\n' : `: heartbeat\nid: ${encodePosition(position)}\n\n`
+  if (position === undefined) return ': heartbeat\n\n'
+  const id = encodePosition(position)
+  return `: heartbeat ${id}\nid: ${id}\n\n`
 }

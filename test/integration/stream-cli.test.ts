@@ -174,7 +174,7 @@ test('a transaction that is left open, and holds the stream back, is measured an
 test('goes on from a heartbeat, which has an id and no data, and never from within a message', async () => {
   const asked: (string | undefined)[] = []
   const answers = [
-    'id: a\nevent: event\ndata: {"n":1}\n\n: heartbeat\nid: b\n\nid: c\nevent: event\ndata: {"n":',
+    'id: a\nevent: event\ndata: {"n":1}\n\n: heartbeat b\nid: b\n\nid: c\nevent: event\ndata: {"n":',
     'id: d\nevent: event\ndata: {"n":2}\n\n',
     'id: e\nevent: ended\ndata: {"reason":"r","complete":true}\n\n',
   ]
