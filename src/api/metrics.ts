@@ -4,13 +4,23 @@ import { chainStates, describeProgress } from '../chain-progress.ts'
 import type { Database } from '../db.ts'
 import { readChainProgress } from '../store/chains.ts'
 import { breakerStates } from '../store/destinations.ts'
-import { countAttempts, countConditions, countDeliveries, countEvents } from '../store/metrics.ts'
+import {
+  countAttempts,
+  countConditions,
+  countDeliveries,
+  countEvents,
+  countFiles,
+  readLags,
+} from '../store/metrics.ts'
 import { readStreamLag } from '../store/stream.ts'
 import type { ApiApp, ApiContext } from './app.ts'
 import { ProblemError } from './problem.ts'
 
 /** However many scrape, the database is asked no more often. */
 const freshMs = 5_000
+
+/** As `read-lags.sql` gives them. */
+const quantiles = ['0.5', '0.95', '1']
 
 /** What sums up many rows of hourly counts. */
 const freshSumsMs = 60_000
@@ -78,11 +88,23 @@ function createMetrics(db: Database): () => Promise<string> {
     'unmatched_blocks',
     'Blocks that are in events and that triggers have not been asked about',
   )
+  const unmatched = ofChain(
+    'unmatched_seconds',
+    'For how long the oldest event has been stored that triggers have not been asked about',
+  )
+  const sent = gauge(
+    'chain_sending_lag_seconds',
+    'From when deliveries were due to when they were begun, of the last 1000 that ended in five minutes',
+    'chain_id',
+    'chain',
+    'quantile',
+  )
+  const depth = gauge('queue_depth', 'Jobs that wait, and that are worked on', 'queue', 'state')
   const events = gauge('events', 'Events that are stored, retracted ones too', 'chain_id', 'event_type')
   const retracted = gauge('events_retracted', 'Events whose block has left the chain')
   const triggers = gauge('triggers_enabled', 'Triggers that are switched on')
   const matches = gauge('matches_estimated', 'Matches that are stored, as Postgres estimates')
-  const deliveries = gauge('deliveries', 'Deliveries that have not succeeded', 'state')
+  const deliveries = gauge('deliveries', 'Deliveries that have not succeeded, up to 100,000', 'state')
   const overdue = gauge('outbox_oldest_seconds', 'For how long the oldest pending delivery has been due')
   const streamLag = gauge(
     'stream_held_back_seconds',
@@ -103,14 +125,23 @@ function createMetrics(db: Database): () => Promise<string> {
   }))
 
   return async () => {
-    const [chains, counts, [conditions], [lag], { events: eventCounts, attempts: attemptCounts }] =
-      await Promise.all([
-        readChainProgress(db),
-        countDeliveries(db),
-        countConditions(db),
-        readStreamLag(db),
-        sums(),
-      ])
+    const [
+      chains,
+      lags,
+      counts,
+      [files],
+      [conditions],
+      [streamIs],
+      { events: eventCounts, attempts: attemptCounts },
+    ] = await Promise.all([
+      readChainProgress(db),
+      readLags(db),
+      countDeliveries(db),
+      countFiles(db),
+      countConditions(db),
+      readStreamLag(db),
+      sums(),
+    ])
     registry.resetMetrics()
     for (const progress of chains.map(describeProgress)) {
       const labels = { chain_id: progress.chain_id, chain: progress.name }
@@ -127,16 +158,26 @@ function createMetrics(db: Database): () => Promise<string> {
       if (last_block !== null && matched_block !== null) {
         matcherLag.set(labels, Math.max(last_block - matched_block, 0))
       }
+      const lag = lags.find(({ chain_id }) => chain_id === progress.chain_id)
+      if (lag !== undefined) unmatched.set(labels, lag.unmatched_seconds)
+      for (const [index, quantile] of quantiles.entries()) {
+        const seconds = lag?.sent_seconds?.[index]
+        if (seconds !== undefined) sent.set({ ...labels, quantile }, seconds)
+      }
     }
     for (const { chain_id, event_type, count } of eventCounts) events.set({ chain_id, event_type }, count)
     for (const { state, count, overdue_seconds } of counts) {
       deliveries.set({ state }, count)
       if (state === 'pending') overdue.set(overdue_seconds)
+      if (state === 'enqueued') depth.set({ queue: 'deliveries', state: 'waiting' }, count)
+      if (state === 'running') depth.set({ queue: 'deliveries', state: 'active' }, count)
     }
+    depth.set({ queue: 'files', state: 'waiting' }, files?.waiting ?? 0)
+    depth.set({ queue: 'files', state: 'active' }, files?.active ?? 0)
     for (const { action_type, ...outcomes } of attemptCounts) {
       for (const [status, count] of Object.entries(outcomes)) attempts.inc({ action_type, status }, count)
     }
-    if (lag !== undefined) streamLag.set(lag.seconds)
+    if (streamIs !== undefined) streamLag.set(streamIs.seconds)
     if (conditions !== undefined) {
       for (const state of breakerStates) breakers.set({ state }, conditions.breakers[state] ?? 0)
       breakers.set({ state: 'disabled' }, conditions.disabled_destinations)
