@@ -645,6 +645,7 @@ describe('what is refused', () => {
     expect(headers.get('content-type')).toBe('application/problem+json')
     expect(body).toEqual({
       ...problem(400, 'Bad Request'),
+      request_id: headers.get('x-request-id'),
       detail: 'The trigger has 3 problems.',
       errors: [
         { path: 'name', message: 'expected a text of 1 to 200 characters; found ""' },
