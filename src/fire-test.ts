@@ -63,11 +63,16 @@ export async function fireTest(
   }
   const deadline = performance.now() + options.waitMs
   let deliveries = await read()
-  while (!deliveries.every(wasTried) && performance.now() < deadline && !options.signal.aborted) {
+  while (!deliveries.every(isSettled) && performance.now() < deadline && !options.signal.aborted) {
     await pause(Math.min(pollMs, deadline - performance.now()))
     deliveries = await read()
   }
   return { eventId: found.event.id, deliveries, tried: deliveries.every(wasTried) }
+}
+
+/** The attempts are read after the state: one that ended in between is there with the state from before. */
+function isSettled(delivery: TestedDelivery): boolean {
+  return wasTried(delivery) && delivery.state !== 'running'
 }
 
 function wasTried({ state, results }: TestedDelivery): boolean {

@@ -482,6 +482,12 @@ describe('where a stream begins', () => {
     const old = (await follow(url)).lastId()
     const kept = nextEvent()
     await writeEvents(db, [kept])
+    // A mark stands where every transaction of the server has ended: also those of other databases, which other tests write.
+    await until('nothing is written any more', async () => {
+      const [held] = await db`
+        select from stream_changes where xact_id >= pg_snapshot_xmin(pg_current_snapshot()) limit 1`
+      return held === undefined
+    })
     await db`update stream_marks set at = now() - interval '4 days'`
     await maintainOnce(db, { eventDays: undefined, resultDays: 90, streamDays: 3 })
     await db`update stream_marks set at = now() - interval '4 days'`

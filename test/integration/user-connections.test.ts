@@ -42,9 +42,10 @@ function open(connectionsMax: number): UserConnections {
 const ask = async (from: UserConnections, id: string, text = who): Promise<Who[]> => [
   ...((await from.read(id, `${text} where $1 <> ''`, ['x'], prepared)) as Who[]),
 ]
+// Not while the driver asks for the types of arrays, which it does once for itself: nobody could catch that error, and a process ends by it.
 const kill = () => db`
   select pg_terminate_backend(pid) from pg_stat_activity
-  where application_name = ${`tocsin ${name}`} and datname = current_database()`
+  where application_name = ${`tocsin ${name}`} and datname = current_database() and query <> '' and query not like '%typarray%'`
 
 test('thousands of reads of 20 users on two connections, which are killed all the time: nobody ever sees a row of another', async () => {
   const from = open(2)
