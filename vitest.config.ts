@@ -2,8 +2,8 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    // Most of the time is waiting, for processes to start and for leases to run out: three files at a time on two cores.
-    maxWorkers: 3,
+    // Most of the time is waiting, for processes to start and for leases to run out: two files at a time also on one core.
+    maxWorkers: 2,
     projects: [
       // Some try thousands of strings: seconds on a quiet machine.
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 60_000 } },

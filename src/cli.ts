@@ -1,37 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { auditCommand } from './commands/audit.ts'
-import { backtestCommand, parseBound } from './commands/backtest.ts'
-import { chainsCommand } from './commands/chains.ts'
-import {
-  cancelCommand,
-  explainDeliveryCommand,
-  listCommand,
-  retryCommand,
-  showCommand,
-} from './commands/deliveries.ts'
-import {
-  listCommand as listDestinationsCommand,
-  resetCommand as resetDestinationCommand,
-  showCommand as showDestinationCommand,
-} from './commands/destinations.ts'
-import { runDoctor } from './commands/doctor.ts'
-import { explainCommand } from './commands/explain.ts'
-import { applyCommand, rollbackCommand, statusCommand, verifyCommand } from './commands/migrate.ts'
-import { runRoles } from './commands/run-roles.ts'
-import { rotateCommand } from './commands/secrets.ts'
-import { signInCommand } from './commands/sign-in.ts'
 import { streamCommand, streamParameters } from './commands/stream.ts'
-import { testCommand } from './commands/triggers.ts'
-import { applyCommand as applyTriggersCommand } from './commands/triggers-apply.ts'
-import { exportCommand } from './commands/triggers-export.ts'
-import { importCommand, importSources } from './commands/triggers-import.ts'
-import { validateCommand } from './commands/triggers-validate.ts'
-import { createAdminCommand } from './commands/users.ts'
 import { loadEnvironmentFile } from './config.ts'
 import { expectedDestination, expectedTime, parseDestination, parseTime } from './delivery-filter.ts'
 import { describeError, UserError } from './errors.ts'
 import { eventTypes, registries } from './event.ts'
+import { importSources } from './importers/import-sources.ts'
+import { parseBound } from './parse-bound.ts'
 import { deadStates } from './store/dead-letters.ts'
 import { deliveryStates } from './store/deliveries-read.ts'
 import { actionTypes, breakerStates } from './store/destinations.ts'
@@ -54,6 +29,14 @@ export async function main(argv: readonly string[]): Promise<void> {
       )
       process.exitCode = 1
     }
+  }
+}
+
+/** An action that is loaded when it is asked for: all of them together take longer to load than most take to run. */
+function late<Given extends unknown[]>(load: () => Promise<(...given: Given) => unknown>) {
+  return async (...given: Given): Promise<void> => {
+    const run = await load()
+    await run(...given)
   }
 }
 
@@ -80,7 +63,7 @@ function createProgram(): Command {
   program
     .command('start')
     .description('run all roles: indexer, matcher, worker, api; and bot if TELEGRAM_BOT_TOKEN is set')
-    .action(() => runRoles('all'))
+    .action(async () => (await import('./commands/run-roles.ts')).runRoles('all'))
 
   const about: Record<RoleName, string> = {
     indexer: 'chains to events',
@@ -93,33 +76,37 @@ function createProgram(): Command {
     program
       .command(role)
       .description(`run one role: ${about[role]}`)
-      .action(() => runRoles([role]))
+      .action(async () => (await import('./commands/run-roles.ts')).runRoles([role]))
   }
 
   const migrate = program.command('migrate').description('the database schema')
-  migrate.command('apply').description('apply what is missing').option('--json').action(applyCommand)
+  migrate
+    .command('apply')
+    .description('apply what is missing')
+    .option('--json')
+    .action(late(async () => (await import('./commands/migrate.ts')).applyCommand))
   migrate
     .command('status')
     .description('what is applied and what is not')
     .option('--json')
-    .action(statusCommand)
+    .action(late(async () => (await import('./commands/migrate.ts')).statusCommand))
   migrate
     .command('verify')
     .description('compare the database with what it should be')
     .option('--json')
-    .action(verifyCommand)
+    .action(late(async () => (await import('./commands/migrate.ts')).verifyCommand))
   migrate
     .command('rollback')
     .description('take back the newest migrations, with the data of their tables')
     .option('--count <number>', 'how many', wholeNumber(1, 10_000), 1)
     .option('--json')
-    .action(rollbackCommand)
+    .action(late(async () => (await import('./commands/migrate.ts')).rollbackCommand))
 
   program
     .command('chains')
     .description('how far each chain has been indexed')
     .option('--json')
-    .action(chainsCommand)
+    .action(late(async () => (await import('./commands/chains.ts')).chainsCommand))
 
   addDeliveries(program.command('deliveries').description('what was sent, what failed, and sending it again'))
 
@@ -141,7 +128,7 @@ function createProgram(): Command {
     .option('--limit <number>', 'how many at most', wholeNumber(1, 100_000), 50)
     .addOption(apiOption())
     .option('--json')
-    .action(auditCommand)
+    .action(late(async () => (await import('./commands/audit.ts')).auditCommand))
 
   program
     .command('secrets')
@@ -149,7 +136,7 @@ function createProgram(): Command {
     .command('rotate')
     .description('encrypt everything with the newest of TOCSIN_SECRET_KEYS')
     .option('--json')
-    .action(rotateCommand)
+    .action(late(async () => (await import('./commands/secrets.ts')).rotateCommand))
 
   program
     .command('users')
@@ -160,7 +147,7 @@ function createProgram(): Command {
       'make an administrator, or make one of a user; asks for the password, or reads it from stdin',
     )
     .option('--json')
-    .action(createAdminCommand)
+    .action(late(async () => (await import('./commands/users.ts')).createAdminCommand))
 
   for (const [how, description] of [
     ['register', 'make an account'],
@@ -174,7 +161,9 @@ function createProgram(): Command {
       )
       .addOption(apiOption())
       .option('--json')
-      .action((name, options) => signInCommand(how, name, options))
+      .action(async (name, options) =>
+        (await import('./commands/sign-in.ts')).signInCommand(how, name, options),
+      )
   }
 
   const triggers = program.command('triggers').description('what to watch for, and what to do then')
@@ -183,7 +172,7 @@ function createProgram(): Command {
     .description('what a trigger decides about an event, and why')
     .addOption(apiOption())
     .option('--json')
-    .action(explainCommand)
+    .action(late(async () => (await import('./commands/explain.ts')).explainCommand))
   triggers
     .command('test <id>')
     .description('run the actions of a trigger once, for a stored event or a sample')
@@ -199,7 +188,7 @@ function createProgram(): Command {
     ])
     .option('--wait <seconds>', 'for how long to wait for the first attempts', wholeNumber(0, 600), 30)
     .option('--json')
-    .action(testCommand)
+    .action(late(async () => (await import('./commands/triggers.ts')).testCommand))
 
   addTriggerFiles(triggers)
   addTriggerImport(triggers)
@@ -213,13 +202,13 @@ function createProgram(): Command {
     .option('--limit <number>', 'how many matches to show', wholeNumber(0, 100_000), 10)
     .option('--render', 'show what the actions would send')
     .option('--json')
-    .action(backtestCommand)
+    .action(late(async () => (await import('./commands/backtest.ts')).backtestCommand))
 
   program
     .command('doctor')
     .description('check everything that Tocsin needs, and say what to do about what is wrong')
     .option('--json')
-    .action(runDoctor)
+    .action(late(async () => (await import('./commands/doctor.ts')).runDoctor))
 
   return program
 }
@@ -259,7 +248,7 @@ function addTriggerFiles(triggers: Command): void {
     .description('check trigger files; needs no server')
     .addOption(files())
     .option('--json')
-    .action(validateCommand)
+    .action(late(async () => (await import('./commands/triggers-validate.ts')).validateCommand))
   triggers
     .command('apply')
     .description('make the stored triggers be those of the files, and show what differs')
@@ -270,13 +259,13 @@ function addTriggerFiles(triggers: Command): void {
     .option('--secrets', 'write header values also where nothing else differs: they cannot be compared')
     .addOption(api)
     .option('--json')
-    .action(applyTriggersCommand)
+    .action(late(async () => (await import('./commands/triggers-apply.ts')).applyCommand))
   triggers
     .command('export [id...]')
     .description('stored triggers as a file for apply, without secrets; all of yours unless ids are given')
     .addOption(new Option('--format <format>').choices(['yaml', 'json']).default('yaml'))
     .addOption(api)
-    .action(exportCommand)
+    .action(late(async () => (await import('./commands/triggers-export.ts')).exportCommand))
 }
 
 function addTriggerImport(triggers: Command): void {
@@ -288,7 +277,7 @@ function addTriggerImport(triggers: Command): void {
       new Option('-f, --file <file...>', 'its configuration, JSON or YAML; - is stdin').makeOptionMandatory(),
     )
     .option('--json', 'one line with triggers and skipped')
-    .action(importCommand)
+    .action(late(async () => (await import('./commands/triggers-import.ts')).importCommand))
 }
 
 function apiOption(): Option {
@@ -324,19 +313,19 @@ function addDeliveries(deliveries: Command): void {
     .option('-q, --quiet', 'only their ids')
     .addOption(apiOption())
     .option('--json')
-    .action(listCommand)
+    .action(late(async () => (await import('./commands/deliveries.ts')).listCommand))
   deliveries
     .command('show <id>')
     .description('one delivery with every attempt at it')
     .addOption(apiOption())
     .option('--json')
-    .action(showCommand)
+    .action(late(async () => (await import('./commands/deliveries.ts')).showCommand))
   deliveries
     .command('explain <id>')
     .description('why there is a delivery: what each condition of its trigger said')
     .addOption(apiOption())
     .option('--json')
-    .action(explainDeliveryCommand)
+    .action(late(async () => (await import('./commands/deliveries.ts')).explainDeliveryCommand))
   deliveries
     .command('retry [id]')
     .description(
@@ -348,13 +337,13 @@ function addDeliveries(deliveries: Command): void {
     .addOption(since)
     .addOption(apiOption())
     .option('--json')
-    .action(retryCommand)
+    .action(late(async () => (await import('./commands/deliveries.ts')).retryCommand))
   deliveries
     .command('cancel <id>')
     .description('do not send one that is still pending or enqueued')
     .addOption(apiOption())
     .option('--json')
-    .action(cancelCommand)
+    .action(late(async () => (await import('./commands/deliveries.ts')).cancelCommand))
 }
 
 function addDestinations(destinations: Command): void {
@@ -367,19 +356,19 @@ function addDestinations(destinations: Command): void {
     .option('--disabled', 'only those that nothing is sent to')
     .option('--limit <number>', 'how many at most', wholeNumber(1, 100_000), 50)
     .option('--json')
-    .action(listDestinationsCommand)
+    .action(late(async () => (await import('./commands/destinations.ts')).listCommand))
   destinations
     .command('show')
     .argument('<id>', 'as the list shows it', id)
     .description('one destination')
     .option('--json')
-    .action(showDestinationCommand)
+    .action(late(async () => (await import('./commands/destinations.ts')).showCommand))
   destinations
     .command('reset')
     .argument('<id>', 'as the list shows it', id)
     .description('close its breaker, and use it again if it was disabled')
     .option('--json')
-    .action(resetDestinationCommand)
+    .action(late(async () => (await import('./commands/destinations.ts')).resetCommand))
 }
 
 function reader<Value>(parse: (text: string) => Value | undefined, expected: string) {

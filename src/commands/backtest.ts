@@ -2,8 +2,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { type BacktestTrigger, backtest } from '../backtest.ts'
 import { knownChains } from '../chains.ts'
 import type { Database } from '../db.ts'
-import { parseTime } from '../delivery-filter.ts'
 import { describeError, UserError } from '../errors.ts'
+import type { Bound } from '../parse-bound.ts'
 import { readTrigger } from '../store/triggers.ts'
 import { formatPath, parseTriggerDocument } from '../trigger-document.ts'
 import { formatBacktest } from './format-backtest.ts'
@@ -13,15 +13,6 @@ import { withDatabase } from './with-database.ts'
 type Options = { from?: Bound; to?: Bound; limit: number; render?: boolean; json?: boolean }
 
 /** Where a range of history begins or ends. */
-export type Bound = { block: number } | { time: Date }
-
-/** A bound as people write it: the number of a block, or a time. `undefined`: it is neither. */
-export function parseBound(text: string): Bound | undefined {
-  if (/^\d{1,15}$/.test(text)) return { block: Number(text) }
-  const time = parseTime(text)
-  return time && { time }
-}
-
 /** `tocsin backtest`: how often a trigger would have fired, when and why. Sends nothing. */
 export function backtestCommand(given: string, options: Options): Promise<void> {
   return withDatabase('backtest', async (db) => {

@@ -2,13 +2,12 @@ import { parse, stringify } from 'yaml'
 import { describeError, UserError } from '../errors.ts'
 import { fromDefender } from '../importers/from-defender.ts'
 import { fromOpenZeppelinMonitor } from '../importers/from-openzeppelin-monitor.ts'
+import type { ImportSource } from '../importers/import-sources.ts'
 import { readOne } from './read-trigger-files.ts'
-
-export const importSources = ['openzeppelin-monitor', 'defender'] as const
 
 /** `tocsin triggers import`: trigger documents for what another program watches, as far as it has a meaning here. */
 export async function importCommand(options: {
-  from: (typeof importSources)[number]
+  from: ImportSource
   file: string[]
   json?: boolean
 }): Promise<void> {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { BacktestResult } from '../../src/backtest.ts'
-import { parseBound } from '../../src/commands/backtest.ts'
 import { formatDecision } from '../../src/commands/explain.ts'
 import { formatBacktest } from '../../src/commands/format-backtest.ts'
+import { parseBound } from '../../src/parse-bound.ts'
 
 const evidence = [
   {
