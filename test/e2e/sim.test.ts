@@ -12,7 +12,7 @@ const timeoutMs = 400_000 + (given === undefined ? 0 : seeds * 120_000)
 test(
   'random chains, forks, kills and faults leave exactly the rows that eth_getLogs has',
   async () => {
-    const size = given === undefined ? ['--steps', '7', '--lanes', '3'] : []
+    const size = given === undefined ? ['--steps', '5', '--lanes', '3'] : []
     // A process of its own, as it is used. It fails where anything is not exact, and says what.
     const { stdout } = await promisify(execFile)(
       process.execPath,

@@ -482,18 +482,25 @@ describe('where a stream begins', () => {
     const old = (await follow(url)).lastId()
     const kept = nextEvent()
     await writeEvents(db, [kept])
+    const [written] = await db<
+      { xact: number }[]
+    >`select max(xact_id::text::bigint) as xact from stream_changes`
     // A mark stands where every transaction of the server has ended: also those of other databases, which other tests write.
-    await until('nothing is written any more', async () => {
+    await until('what was written is kept no more', async () => {
+      await db`update stream_marks set at = now() - interval '4 days'`
+      await maintainOnce(db, { eventDays: undefined, resultDays: 90, streamDays: 3 })
+      const [first] = await db<
+        { xact: number }[]
+      >`select min(xact_id::text::bigint) as xact from stream_marks`
+      return Number(first?.xact) > Number(written?.xact)
+    })
+    const after = nextEvent()
+    await writeEvents(db, [after])
+    await until('it can be told', async () => {
       const [held] = await db`
         select from stream_changes where xact_id >= pg_snapshot_xmin(pg_current_snapshot()) limit 1`
       return held === undefined
     })
-    await db`update stream_marks set at = now() - interval '4 days'`
-    await maintainOnce(db, { eventDays: undefined, resultDays: 90, streamDays: 3 })
-    await db`update stream_marks set at = now() - interval '4 days'`
-    const after = nextEvent()
-    await writeEvents(db, [after])
-    await maintainOnce(db, { eventDays: undefined, resultDays: 90, streamDays: 3 })
     for (const lastEventId of [old, encodePosition([9e14, 1, 0])]) {
       const { heard, connection } = await follow(url, { lastEventId, query: '?follow=false' })
       await connection.ended
