@@ -166,7 +166,8 @@ export function addStream(app: ApiApp, context: ApiContext, authenticate: Authen
           description: 'The stream. It ends when the client, or the server with a reason, ends it',
           content: { 'text/event-stream': { schema: { type: 'string' } } },
         },
-        ...problems(503),
+        // Also where the credential may hear of something, but not of each kind that it asks for.
+        ...problems(403, 503),
       },
     }),
     async (c) => {

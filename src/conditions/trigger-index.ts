@@ -1,5 +1,6 @@
 import type { EventField, EventType, RegistryEvent } from '../event.ts'
-import type { CompiledTrigger } from './compiled-trigger.ts'
+import type { CompiledCondition, CompiledTrigger } from './compiled-trigger.ts'
+import { createHashTable, deleteItem, getItem, type HashTable, setItem } from './index/hash-table.ts'
 import { hashText, noHash } from './index/hash-text.ts'
 import { type Key, listKeys } from './index/list-keys.ts'
 import { createProbe, type Probe } from './index/probe.ts'
@@ -33,11 +34,15 @@ type Node = Lone | readonly Lone[] | Split
 type Lone = {
   kind: 'lone'
   trigger: CompiledTrigger
-  /** Where undefined, any event will do. */
+  /** Where undefined, it is for `first` to say. */
   field: EventField | undefined
-  /** The hash of what the field must be; `noHash`: it must be in the range. */
+  /** A condition that is no key, which may be asked before all others. Where undefined, any event will do. */
+  first: CompiledCondition['holds'] | undefined
+  /** The hash of what the field must be; `noHash`: it must be a number from low to high. */
   hash: number
-  range: Range
+  /** Whole numbers of 31 bits, rounded outward: they are in the object itself, where a fraction would be an object of its own elsewhere. */
+  low: number
+  high: number
 }
 
 /** A key with the hashes of its values. */
@@ -54,16 +59,18 @@ type Entry = {
 
 type Split = {
   kind: 'split'
-  equals: { field: EventField; nodes: Map<number, Node> }[]
+  equals: { field: EventField; nodes: HashTable<Node> }[]
   ranges: { field: EventField; nodes: RangeList<Node> }[]
-  rest: CompiledTrigger[]
+  rest: Lone[]
 }
 
 /** Looking through so few costs less, in time and memory, than a split. */
 const fewMax = 4
 
 const none: readonly CompiledTrigger[] = []
-const anything: Range = { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY }
+/** The smallest and the largest whole number of 31 bits, which here are no bounds at all. */
+const unboundLow = -(2 ** 30)
+const unboundHigh = 2 ** 30 - 1
 
 /**
  * Finds the triggers that an event concerns without looking at the others: by chain, event type (which has one registry), then the
@@ -133,21 +140,22 @@ function collect(node: Node, probe: Probe, found: CompiledTrigger[]) {
     return
   }
   for (const { field, nodes } of node.equals) {
-    const next = nodes.get(probe.hashIn(field))
+    const next = getItem(nodes, probe.hashIn(field))
     if (next !== undefined) collect(next, probe, found)
   }
   for (const { field, nodes } of node.ranges) {
     const seen = probe.rangeIn(field)
     if (seen !== undefined) visitRanges(nodes, seen, collect, probe, found)
   }
-  for (const trigger of node.rest) found.push(trigger)
+  for (const lone of node.rest) if (mayConcern(lone, probe)) found.push(lone.trigger)
 }
 
-function mayConcern({ field, hash, range }: Lone, probe: Probe): boolean {
-  if (field === undefined) return true
+function mayConcern({ field, first, hash, low, high }: Lone, probe: Probe): boolean {
+  if (field === undefined) return first === undefined || first(probe.event())
   if (hash !== noHash) return probe.hashIn(field) === hash
   const seen = probe.rangeIn(field)
-  return seen !== undefined && range.low <= seen.high && range.high >= seen.low
+  if (seen === undefined) return false
+  return (low === unboundLow || low <= seen.high) && (high === unboundHigh || high >= seen.low)
 }
 
 /** @returns what stands in the place of the node from now on. */
@@ -172,11 +180,11 @@ function add(node: Node | undefined, entry: Entry, depth: number): Node {
 function addToSplit(split: Split, entry: Entry, depth: number) {
   const place = entry.places[depth]
   if (place === undefined) {
-    split.rest.push(entry.trigger)
+    split.rest.push(loneOf(entry, depth))
   } else if (place.kind === 'equals') {
-    const nodes = split.equals.find(({ field }) => field === place.field)?.nodes ?? new Map<number, Node>()
+    const nodes = split.equals.find(({ field }) => field === place.field)?.nodes ?? createHashTable<Node>()
     if (nodes.size === 0) split.equals.push({ field: place.field, nodes })
-    for (const hash of place.hashes) nodes.set(hash, add(nodes.get(hash), entry, depth + 1))
+    for (const hash of place.hashes) setItem(nodes, hash, add(getItem(nodes, hash), entry, depth + 1))
   } else {
     const nodes = split.ranges.find(({ field }) => field === place.field)?.nodes ?? createRangeList<Node>()
     if (isEmptyList(nodes)) split.ranges.push({ field: place.field, nodes })
@@ -200,16 +208,17 @@ function dropFromSplit(split: Split, entry: Entry, depth: number) {
   const place = entry.places[depth]
   if (place === undefined) {
     const last = split.rest.pop()
-    const index = split.rest.indexOf(entry.trigger)
-    if (last !== undefined && last !== entry.trigger) split.rest[index] = last
+    const index = split.rest.findIndex(({ trigger }) => trigger === entry.trigger)
+    if (last !== undefined && last.trigger !== entry.trigger) split.rest[index] = last
   } else if (place.kind === 'equals') {
     const nodes = split.equals.find(({ field }) => field === place.field)?.nodes
+    if (nodes === undefined) return
     for (const hash of place.hashes) {
-      const left = drop(nodes?.get(hash), entry, depth + 1)
-      if (left === undefined) nodes?.delete(hash)
-      else nodes?.set(hash, left)
+      const left = drop(getItem(nodes, hash), entry, depth + 1)
+      if (left === undefined) deleteItem(nodes, hash)
+      else setItem(nodes, hash, left)
     }
-    if (nodes?.size === 0) split.equals = split.equals.filter(({ field }) => field !== place.field)
+    if (nodes.size === 0) split.equals = split.equals.filter(({ field }) => field !== place.field)
   } else {
     const nodes = split.ranges.find(({ field }) => field === place.field)?.nodes
     if (nodes === undefined) return
@@ -241,11 +250,22 @@ function loneOf(entry: Entry, depth: number): Lone {
     kind: 'lone',
     trigger: entry.trigger,
     field: place?.field,
+    first: place === undefined ? firstOf(entry.trigger) : undefined,
     hash: place?.kind === 'equals' ? (place.hashes[0] ?? noHash) : noHash,
-    range: place?.kind === 'range' ? place.range : anything,
+    low: place?.kind === 'range' ? toSmall(Math.floor(place.range.low)) : unboundLow,
+    high: place?.kind === 'range' ? toSmall(Math.ceil(place.range.high)) : unboundHigh,
   }
   entry.lone = { at, depth }
   return at
+}
+
+/** Only one that cannot fail, and of which the index knows nothing. */
+function firstOf({ conditions: [first] }: CompiledTrigger): CompiledCondition['holds'] | undefined {
+  return first?.operator === 'exists' || first?.operator === 'contains' ? first.holds : undefined
+}
+
+function toSmall(whole: number): number {
+  return Math.min(Math.max(whole, unboundLow), unboundHigh)
 }
 
 function isFew(node: Node): node is readonly Lone[] {

@@ -101,6 +101,15 @@ async function writeEvents(to: Database | Transaction, events: readonly Registry
 }
 
 /** A match with one delivery, as the matcher writes them. Returns the id of the delivery. */
+/** A change is told when every transaction of the server that began before it has ended: also those of other tests. */
+async function untilTold(): Promise<void> {
+  await until('it can be told', async () => {
+    const [held] = await db`
+      select from stream_changes where xact_id >= pg_snapshot_xmin(pg_current_snapshot()) limit 1`
+    return held === undefined
+  })
+}
+
 async function writeMatch(to: Database | Transaction, triggerId: string): Promise<string> {
   const [row] = await to`
     with decided as (
@@ -464,6 +473,7 @@ describe('where a stream begins', () => {
       .replace('+00', 'Z')
     const second = nextEvent()
     await writeEvents(db, [second])
+    await untilTold()
     for (const [from, isTold] of [
       ['start', true],
       [since, false],
@@ -496,11 +506,7 @@ describe('where a stream begins', () => {
     })
     const after = nextEvent()
     await writeEvents(db, [after])
-    await until('it can be told', async () => {
-      const [held] = await db`
-        select from stream_changes where xact_id >= pg_snapshot_xmin(pg_current_snapshot()) limit 1`
-      return held === undefined
-    })
+    await untilTold()
     for (const lastEventId of [old, encodePosition([9e14, 1, 0])]) {
       const { heard, connection } = await follow(url, { lastEventId, query: '?follow=false' })
       await connection.ended

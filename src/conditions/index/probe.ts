@@ -8,6 +8,7 @@ import { roundOutward } from './round-outward.ts'
 export type Probe = {
   /** Begins with another event. */
   begin(event: RegistryEvent): void
+  event(): RegistryEvent
   /** The hash of what a field has; `noHash`: it has nothing. */
   hashIn(field: EventField): number
   /** Where the number in a field is; `undefined`: there is none. */
@@ -33,6 +34,7 @@ export function createProbe(event: RegistryEvent): Probe {
       hashes.fill(notRead)
       ranges.fill(notRead)
     },
+    event: () => current,
     hashIn(field) {
       const known = hashes[places[field]]
       if (known !== undefined && known !== notRead) return known

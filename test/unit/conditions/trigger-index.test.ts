@@ -20,8 +20,8 @@ import { sampleEvent } from '../../support/events.ts'
 // Few values, so that many conditions hold.
 const values: Record<string, readonly string[]> = {
   address: [`0x${'a'.repeat(40)}`, `0x${'B'.repeat(40)}`],
-  integer: ['0', '1', '007', '70'],
-  decimal: ['-1', '69.99', '70', '70.0'],
+  integer: ['0', '1', '007', '70', '1073741823', '1073741824', '170141183460469231731687303715884105727'],
+  decimal: ['-1073741825', '-1', '69.99', '70', '70.0', '1073741823.5', '99999999999'],
   text: ['', 'a', 'ab'],
 }
 const allEventTypes = Object.values(eventTypes).flat()
