@@ -676,6 +676,7 @@ end $function$;
 CREATE OR REPLACE FUNCTION public.ingest_inserted()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET work_mem TO '64MB'
 AS $function$
 declare
   arrived bigint;

@@ -35,7 +35,8 @@ export function setItem<Item>(table: HashTable<Item>, hash: number, item: Item):
     // Never more than two in three, so that there is always a free place to end at, and not far.
     if (3 * (table.size + 1) > 2 * table.hashes.length) {
       resize(table, 2 * table.hashes.length)
-      return setItem(table, hash, item)
+      setItem(table, hash, item)
+      return
     }
     table.hashes[place] = hash
     table.size += 1
