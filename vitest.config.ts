@@ -1,14 +1,23 @@
 import { defineConfig } from 'vitest/config'
 
+// Half of the time is waiting, for leases to run out and for servers: three files at a time also on two cores.
+const small = { maxWorkers: 3, sequence: { groupOrder: 0 } }
+
 export default defineConfig({
   test: {
-    // Most of the time is waiting, for processes to start and for leases to run out: two files at a time also on one core.
-    maxWorkers: 2,
     projects: [
       // Some try thousands of strings: seconds on a quiet machine.
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 60_000 } },
       {
         test: {
+          ...small,
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          ...small,
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
           globalSetup: ['test/support/global-postgres.ts'],
@@ -18,10 +27,13 @@ export default defineConfig({
       },
       {
         test: {
+          // Whole stacks of processes: two cores have enough to do with two of them.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: ['test/support/global-postgres.ts'],
-          // Whole stacks of processes, killed and started again.
+          // They are killed, and started again.
           testTimeout: 180_000,
           hookTimeout: 120_000,
         },

@@ -96,10 +96,16 @@ function superviseRole(role: RoleName, options: SuperviseOptions): Promise<Recor
   })
 }
 
+/** What Node is told that it cannot be told later. */
+export function nodeOptionsOf(role: RoleName): string[] {
+  // What a request makes is gone when it is answered. With room for more of it, less is looked through and moved in between.
+  return role === 'api' ? ['--max-semi-space-size=64'] : []
+}
+
 function startRole(role: RoleName, { environment, output }: SuperviseOptions): ChildProcess {
   const stdio: StdioOptions = ['ignore', output ?? 'inherit', output ?? 'inherit', 'ipc']
   return fork(fileURLToPath(new URL(entries[role], import.meta.url)), {
-    execArgv: ['--import', import.meta.resolve('tsx')],
+    execArgv: [...nodeOptionsOf(role), '--import', import.meta.resolve('tsx')],
     // Names are looked up in this pool: a few whose servers hang must not hold up all others.
     env: childEnvironment({ UV_THREADPOOL_SIZE: '64', ...environment }) as NodeJS.ProcessEnv,
     stdio,

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 
 const bytes = 32
 
@@ -12,5 +12,5 @@ export function makeToken(kind: keyof typeof tokenPrefixes): string {
 
 /** SHA-256 is enough for what is random: there is nothing to guess. */
 export function hashToken(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
+  return hash('sha256', text, 'buffer')
 }

@@ -107,7 +107,7 @@ export function addAdmin(app: ApiApp, { db, userId: operatorId }: ApiContext): v
           'This is the installation itself: its token is its credential, and cannot be switched off here.',
         )
       }
-      const result = isStorable(id) ? await changeUser(c.var.owner, id, change) : undefined
+      const result = isStorable(id) ? await changeUser(c.get('owner'), id, change) : undefined
       if (result !== undefined && 'refused' in result) throw new ProblemError(409, result.refused)
       return c.json(found(result?.user, id), 200)
     },

@@ -42,7 +42,10 @@ export function addAlerts(app: ApiApp): void {
     async (c) => {
       const { cursor, limit, open } = c.req.valid('query')
       const wanted = { open: open === undefined ? undefined : open === 'true' }
-      return sendPage(c, await listAlerts(c.var.db, c.var.caller.userId, wanted, { after: cursor, limit }))
+      return sendPage(
+        c,
+        await listAlerts(c.get('db'), c.get('caller').userId, wanted, { after: cursor, limit }),
+      )
     },
   )
 }

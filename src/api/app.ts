@@ -39,6 +39,7 @@ import { invalid, ProblemError, toProblems, toResponse } from './problem.ts'
 import { addProblems } from './problems.ts'
 import { createRateLimiter, type RateLimits } from './rate-limit.ts'
 import { addResults } from './results.ts'
+import { createRouter } from './router.ts'
 import { addStats } from './stats.ts'
 import { addStream, type StreamLimits } from './stream.ts'
 import { addTelegram } from './telegram.ts'
@@ -109,6 +110,7 @@ export function createApp(options: Omit<ApiContext, Optional> & Partial<Pick<Api
     ...options,
   }
   const app = new OpenAPIHono<ApiEnv>({
+    router: createRouter(),
     defaultHook: (result) => {
       if (!result.success)
         throw invalid(result.target === 'query' ? 'query' : 'request', toProblems(result.error))

@@ -55,9 +55,9 @@ export function addAudit(app: ApiApp, { db }: ApiContext): void {
     }),
     async (c) => {
       const { cursor, limit, ...narrow } = c.req.valid('query')
-      const { userId } = c.var.caller
+      const { userId } = c.get('caller')
       const of = { userId, reader: userId }
-      return sendPage(c, await listAudit(c.var.db, of, narrow, { after: cursor, limit }))
+      return sendPage(c, await listAudit(c.get('db'), of, narrow, { after: cursor, limit }))
     },
   )
 
@@ -73,7 +73,7 @@ export function addAudit(app: ApiApp, { db }: ApiContext): void {
     }),
     async (c) => {
       const { cursor, limit, ...narrow } = c.req.valid('query')
-      const of = { reader: c.var.caller.userId }
+      const of = { reader: c.get('caller').userId }
       return sendPage(c, await listAudit(db, of, narrow, { after: cursor, limit }))
     },
   )

@@ -74,7 +74,7 @@ export function addAuth(app: ApiApp, context: ApiContext): void {
       const { username: name, password } = await parse(c, registrationSchema)
       // The name before the password: what is taken needs no hash.
       if ((await readLogin(db, name)) !== undefined) throw taken()
-      const userId = await createUser(c.var.owner, {
+      const userId = await createUser(c.get('owner'), {
         username: name,
         passwordHash: await unlessBusy(hashPassword(password)),
       })
@@ -102,7 +102,7 @@ export function addAuth(app: ApiApp, context: ApiContext): void {
         return found?.is_active === true ? found : undefined
       })
       if (login === undefined) throw new ProblemError(401, 'The name or the password is not right.')
-      await noteLogin(c.var.owner, [login.id])
+      await noteLogin(c.get('owner'), [login.id])
       return sendTokens(c, context, await startSession(db, login.id), 200)
     },
   )
@@ -124,7 +124,7 @@ export function addAuth(app: ApiApp, context: ApiContext): void {
     }),
     async (c) => {
       const { refresh_token: token } = await parse(c, refreshSchema)
-      const next = await continueSession(c.var.owner, token)
+      const next = await continueSession(c.get('owner'), token)
       if (next === 'reused') {
         logOf(c, context.log).warn({}, 'a refresh token was used again: its session is ended')
         throw new ProblemError(
@@ -149,8 +149,8 @@ export function addAuth(app: ApiApp, context: ApiContext): void {
       responses: { 204: { description: 'It is ended' }, ...problems(409), ...problemResponses },
     }),
     async (c) => {
-      const { userId, sessionId } = sessionOf(c.var.caller)
-      await endSessions(c.var.owner, userId, { only: sessionId })
+      const { userId, sessionId } = sessionOf(c.get('caller'))
+      await endSessions(c.get('owner'), userId, { only: sessionId })
       return c.body(null, 204)
     },
   )
@@ -167,11 +167,11 @@ export function addAuth(app: ApiApp, context: ApiContext): void {
       responses: { 204: { description: 'It is changed' }, ...problems(409), ...problemResponses },
     }),
     async (c) => {
-      const { userId, sessionId } = sessionOf(c.var.caller)
+      const { userId, sessionId } = sessionOf(c.get('caller'))
       const given = await parse(c, passwordSchema)
       await confirm(c, context, userId, given.current_password, 'current_password')
-      await writePassword(c.var.owner, userId, await unlessBusy(hashPassword(given.new_password)))
-      await endSessions(c.var.owner, userId, { except: sessionId })
+      await writePassword(c.get('owner'), userId, await unlessBusy(hashPassword(given.new_password)))
+      await endSessions(c.get('owner'), userId, { except: sessionId })
       return c.body(null, 204)
     },
   )
@@ -220,7 +220,7 @@ async function checkPassword<Login extends { id: string; password_hash: string |
   const login = await find()
   const right = await unlessBusy(verifyPassword(password, login?.password_hash))
   if (!right) {
-    await noteWrongPassword(c.var.owner, login?.id)
+    await noteWrongPassword(c.get('owner'), login?.id)
     return undefined
   }
   await forgetLoginFailures(db, nameHash)

@@ -27,8 +27,8 @@ export function authorize(
   let needed: Map<string, readonly string[] | 'nothing'> | undefined
   return async (c, next) => {
     needed ??= readNeeds(app)
-    const routes = matchedRoutes(c).filter(({ method }) => method !== 'ALL')
-    const route = routes[0]
+    const route = matchedRoutes(c).find(({ method }) => method !== 'ALL')
+    c.set('route', route?.path)
     const wanted = route && needed.get(`${route.method} ${route.path}`)
     if (wanted === 'nothing' || ownPaths.has(c.req.path)) return next()
 

@@ -173,8 +173,8 @@ export function addBacktest(app: ApiApp, { db, log, chains }: ApiContext): void 
       const parsed = bodySchema.safeParse(await readJsonBody(c))
       if (!parsed.success) throw invalid('body', toProblems(parsed.error))
       const { from_block: fromBlock, to_block: toBlock, from, to, limit, render } = parsed.data
-      const trigger = await findTrigger(c.var.db, c.var.caller.userId, chains, parsed.data)
-      const release = turns.take(c.var.caller.userId)
+      const trigger = await findTrigger(c.get('db'), c.get('caller').userId, chains, parsed.data)
+      const release = turns.take(c.get('caller').userId)
       const gone = new AbortController()
       c.req.raw.signal.addEventListener('abort', () => gone.abort(), { once: true })
       // Whoever went before this was listened for.

@@ -17,6 +17,8 @@ export type Caller = {
 export type ApiEnv = {
   Variables: {
     caller: Caller
+    /** The pattern of the path of its route; not there before it is authorized. */
+    route?: string | undefined
     /** What the answer and every line of the log about the request name it by. */
     requestId: string
     /** The database as the caller may see it. */

@@ -125,16 +125,16 @@ export function addDecisions(app: ApiApp, { db }: ApiContext): void {
     async (c) => {
       const { id } = c.req.valid('param')
       const { event: eventId, cursor, limit } = c.req.valid('query')
-      const { userId } = c.var.caller
+      const { userId } = c.get('caller')
       if (!isStorable(id)) throw notFound('trigger', id)
       if (eventId === undefined) {
-        if ((await readTrigger(c.var.db, id, userId)) === undefined) throw notFound('trigger', id)
-        return sendPage(c, await listUndecided(c.var.db, id, { after: cursor, limit }))
+        if ((await readTrigger(c.get('db'), id, userId)) === undefined) throw notFound('trigger', id)
+        return sendPage(c, await listUndecided(c.get('db'), id, { after: cursor, limit }))
       }
       const release = turns.take(userId)
       try {
         const explained = await explainDecision(
-          { db, own: c.var.db },
+          { db, own: c.get('db') },
           { triggerId: id, eventId, userId },
           c.req.raw.signal,
         )

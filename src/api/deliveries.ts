@@ -113,8 +113,8 @@ export function addDeliveries(app: ApiApp): void {
     }),
     async (c) => {
       const { cursor, limit, ...narrow } = c.req.valid('query')
-      const user_id = c.var.caller.userId
-      return sendPage(c, await listDeliveries(c.var.db, { ...narrow, user_id }, { after: cursor, limit }))
+      const user_id = c.get('caller').userId
+      return sendPage(c, await listDeliveries(c.get('db'), { ...narrow, user_id }, { after: cursor, limit }))
     },
   )
 
@@ -131,7 +131,7 @@ export function addDeliveries(app: ApiApp): void {
     async (c) => {
       const { id } = c.req.valid('param')
       const delivery = z.guid().safeParse(id).success
-        ? await readDelivery(c.var.db, id, c.var.caller.userId)
+        ? await readDelivery(c.get('db'), id, c.get('caller').userId)
         : undefined
       if (delivery === undefined) throw notFound('delivery', id)
       return c.json(delivery, 200)
@@ -160,8 +160,8 @@ export function addDeliveries(app: ApiApp): void {
     async (c) => {
       const parsed = bulkSchema.safeParse(await readJsonBody(c))
       if (!parsed.success) throw invalid('body', toProblems(parsed.error))
-      const user_id = c.var.caller.userId
-      return c.json({ retried: await retryDeliveries(c.var.db, { ...parsed.data, user_id }) }, 200)
+      const user_id = c.get('caller').userId
+      return c.json({ retried: await retryDeliveries(c.get('db'), { ...parsed.data, user_id }) }, 200)
     },
   )
 
@@ -188,7 +188,7 @@ export function addDeliveries(app: ApiApp): void {
       async (c) => {
         const { id } = c.req.valid('param')
         const result = z.guid().safeParse(id).success
-          ? await change(c.var.db, id, c.var.caller.userId)
+          ? await change(c.get('db'), id, c.get('caller').userId)
           : undefined
         return c.json(changedOf(result, id), 200)
       },

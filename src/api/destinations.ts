@@ -113,7 +113,7 @@ export function addDestinations(app: ApiApp, { secrets }: ApiContext): void {
       const wanted = { ...narrow, disabled: disabled === undefined ? undefined : disabled === 'true' }
       return sendPage(
         c,
-        await listDestinations(c.var.db, c.var.caller.userId, wanted, { after: cursor, limit }),
+        await listDestinations(c.get('db'), c.get('caller').userId, wanted, { after: cursor, limit }),
       )
     },
   )
@@ -131,7 +131,7 @@ export function addDestinations(app: ApiApp, { secrets }: ApiContext): void {
     }),
     async (c) => {
       const { id } = c.req.valid('param')
-      const row = found(await readDestination(c.var.db, c.var.caller.userId, numberOf(id)), id)
+      const row = found(await readDestination(c.get('db'), c.get('caller').userId, numberOf(id)), id)
       const etag = tagOfDestination(row)
       return isKnown(c, etag) ? c.body(null, 304, { etag }) : c.json(row, 200, { etag })
     },
@@ -153,7 +153,7 @@ export function addDestinations(app: ApiApp, { secrets }: ApiContext): void {
       const parsed = limitsSchema.safeParse(await readJsonBody(c))
       if (!parsed.success) throw invalid('body', toProblems(parsed.error))
       const target = targetOf(c, id)
-      const changed = await changeDestination(c.var.db, target, (db) =>
+      const changed = await changeDestination(c.get('db'), target, (db) =>
         limitDestination(db, target.userId, target.id, parsed.data),
       )
       const row = found(changed, id)
@@ -175,7 +175,7 @@ export function addDestinations(app: ApiApp, { secrets }: ApiContext): void {
     async (c) => {
       const { id } = c.req.valid('param')
       const target = targetOf(c, id)
-      const changed = await changeDestination(c.var.db, target, (db) =>
+      const changed = await changeDestination(c.get('db'), target, (db) =>
         resetDestination(db, target.userId, target.id),
       )
       const row = found(changed, id)
@@ -205,7 +205,7 @@ export function addDestinations(app: ApiApp, { secrets }: ApiContext): void {
       const overlapMs = parsePauseMs(parsed.data.overlap) ?? 0
       const target = targetOf(c, id)
       const rotated = found(
-        await changeDestination(c.var.db, target, (db) =>
+        await changeDestination(c.get('db'), target, (db) =>
           rotateSigningSecret(db, secrets, { id: target.id, userId: target.userId, overlapMs }),
         ),
         id,
@@ -234,7 +234,7 @@ function targetOf(c: Context<ApiEnv>, id: string) {
     `The destination was changed since you read it. Its tag is ${tagOfDestination(row)}.`
   return {
     id: numberOf(id),
-    userId: c.var.caller.userId,
+    userId: c.get('caller').userId,
     guard: ifMatch(c, tagOfDestination, describe),
   }
 }

@@ -48,14 +48,14 @@ export function idempotency(
     const route = matchedRoutes(c).find(({ method }) => method !== 'ALL')
     if (route === undefined || !routes.has(route.path)) return next()
 
-    const place = { userId: c.var.caller.userId, key: parseKey(given) }
+    const place = { userId: c.get('caller').userId, key: parseKey(given) }
     const { pathname, search } = new URL(c.req.url)
     const fingerprint = createHash('sha256')
       .update(`${c.req.method} ${pathname}${search}\n`)
       .update(new Uint8Array(await c.req.arrayBuffer()))
       .digest()
 
-    const { db } = c.var
+    const db = c.get('db')
     /** Leaves the answer as it is, and undoes what was done. */
     const undo = new Error('undone')
     let before: KeptAnswer | undefined

@@ -81,13 +81,13 @@ export function addKeys(app: ApiApp): void {
     }),
     async (c) => {
       const { name, scopes, expires_at } = await parse(c, newKeySchema)
-      const { userId, scopes: own } = c.var.caller
+      const { userId, scopes: own } = c.get('caller')
       const tooMuch = scopes.findIndex((scope: Scope) => !own.includes(scope))
       if (tooMuch >= 0) {
         throw invalid('body', [{ path: ['scopes', tooMuch], message: 'you do not have this scope yourself' }])
       }
       const expiresAt = expires_at === null ? null : new Date(expires_at)
-      const key = await createKey(c.var.db, userId, { name, scopes: [...new Set(scopes)], expiresAt })
+      const key = await createKey(c.get('db'), userId, { name, scopes: [...new Set(scopes)], expiresAt })
       if (key === undefined) {
         throw new ProblemError(409, 'There are too many keys: revoke one first.', { type: 'limit-reached' })
       }
@@ -107,7 +107,7 @@ export function addKeys(app: ApiApp): void {
     }),
     async (c) => {
       const { cursor, limit } = c.req.valid('query')
-      return sendPage(c, await listKeys(c.var.db, c.var.caller.userId, { after: cursor, limit }))
+      return sendPage(c, await listKeys(c.get('db'), c.get('caller').userId, { after: cursor, limit }))
     },
   )
 
@@ -122,7 +122,7 @@ export function addKeys(app: ApiApp): void {
     }),
     async (c) => {
       const { id } = c.req.valid('param')
-      const key = isId(id) ? await readKey(c.var.db, c.var.caller.userId, id) : undefined
+      const key = isId(id) ? await readKey(c.get('db'), c.get('caller').userId, id) : undefined
       if (key === undefined) throw notFound('key', id)
       return c.json(key, 200)
     },
@@ -139,7 +139,7 @@ export function addKeys(app: ApiApp): void {
     }),
     async (c) => {
       const { id } = c.req.valid('param')
-      if (!isId(id) || !(await revokeKey(c.var.db, c.var.caller.userId, id))) throw notFound('key', id)
+      if (!isId(id) || !(await revokeKey(c.get('db'), c.get('caller').userId, id))) throw notFound('key', id)
       return c.body(null, 204)
     },
   )
@@ -158,7 +158,9 @@ export function addKeys(app: ApiApp): void {
       const { id } = c.req.valid('param')
       const { overlap } = await parse(c, rotationSchema)
       const overlapMs = parsePauseMs(overlap) ?? 0
-      const rotated = isId(id) ? await rotateKey(c.var.db, c.var.caller.userId, id, overlapMs) : undefined
+      const rotated = isId(id)
+        ? await rotateKey(c.get('db'), c.get('caller').userId, id, overlapMs)
+        : undefined
       if (rotated === undefined) throw notFound('key', id)
       const answer = { ...rotated.key, previous_expires_at: rotated.previousExpiresAt }
       return c.json(answer, 201, { 'cache-control': 'no-store' })

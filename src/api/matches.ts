@@ -46,8 +46,8 @@ export function addMatches(app: ApiApp): void {
     }),
     async (c) => {
       const { cursor, limit, ...narrow } = c.req.valid('query')
-      const user_id = c.var.caller.userId
-      return sendPage(c, await listMatches(c.var.db, { ...narrow, user_id }, { after: cursor, limit }))
+      const user_id = c.get('caller').userId
+      return sendPage(c, await listMatches(c.get('db'), { ...narrow, user_id }, { after: cursor, limit }))
     },
   )
 }

@@ -70,7 +70,10 @@ export function addMcpTokens(app: ApiApp, { secrets, chains }: ApiContext): void
     }),
     async (c) => {
       const { cursor, limit, ...narrow } = c.req.valid('query')
-      return sendPage(c, await listMcpTokens(c.var.db, c.var.caller.userId, narrow, { after: cursor, limit }))
+      return sendPage(
+        c,
+        await listMcpTokens(c.get('db'), c.get('caller').userId, narrow, { after: cursor, limit }),
+      )
     },
   )
 
@@ -106,7 +109,13 @@ export function addMcpTokens(app: ApiApp, { secrets, chains }: ApiContext): void
       }
       const parsed = bodySchema.safeParse(await readJsonBody(c))
       if (!parsed.success) throw invalid('body', toProblems(parsed.error))
-      const { stored, isNew } = await putMcpToken(c.var.db, secrets, c.var.caller.userId, place, parsed.data)
+      const { stored, isNew } = await putMcpToken(
+        c.get('db'),
+        secrets,
+        c.get('caller').userId,
+        place,
+        parsed.data,
+      )
       return c.json(stored, isNew ? 201 : 200)
     },
   )
@@ -124,7 +133,7 @@ export function addMcpTokens(app: ApiApp, { secrets, chains }: ApiContext): void
     async (c) => {
       const given = c.req.valid('param')
       const place = placeOf(given)
-      const token = place && (await readMcpToken(c.var.db, c.var.caller.userId, place))
+      const token = place && (await readMcpToken(c.get('db'), c.get('caller').userId, place))
       if (token === undefined) throw notFound('MCP token', `${given.chain}/${given.agent}`)
       return c.json(token, 200)
     },
@@ -143,7 +152,7 @@ export function addMcpTokens(app: ApiApp, { secrets, chains }: ApiContext): void
     async (c) => {
       const given = c.req.valid('param')
       const place = placeOf(given)
-      if (place === undefined || !(await deleteMcpToken(c.var.db, c.var.caller.userId, place))) {
+      if (place === undefined || !(await deleteMcpToken(c.get('db'), c.get('caller').userId, place))) {
         throw notFound('MCP token', `${given.chain}/${given.agent}`)
       }
       return c.body(null, 204)

@@ -79,7 +79,7 @@ export function addMcp(app: ApiApp, context: ApiContext): void {
       const parsedBody = await readJsonBody(c)
       const server = createMcpServer({
         tools: described,
-        scopes: c.var.caller.scopes,
+        scopes: c.get('caller').scopes,
         ask: async (path, request) =>
           app.request(path, { ...request, headers: { ...passOn(c), ...request.headers } }, c.env),
       })

@@ -40,7 +40,7 @@ export function addMe(app: ApiApp, context: ApiContext): void {
       responses: { 200: resourceResponse('Me', 'You'), ...problemResponses },
     }),
     async (c) => {
-      const { userId, kind, scopes: allowed } = c.var.caller
+      const { userId, kind, scopes: allowed } = c.get('caller')
       const account = await readAccount(context.db, userId)
       if (account === undefined) throw notFound('user', userId)
       const { password_hash, is_active: _, ...shown } = account
@@ -61,10 +61,10 @@ export function addMe(app: ApiApp, context: ApiContext): void {
       responses: { 204: { description: 'It is gone' }, ...problems(409), ...problemResponses },
     }),
     async (c) => {
-      const { userId } = sessionOf(c.var.caller)
+      const { userId } = sessionOf(c.get('caller'))
       const { password } = await parse(c, deletionSchema)
       await confirm(c, context, userId, password, 'password')
-      await deleteAccount(c.var.owner, userId)
+      await deleteAccount(c.get('owner'), userId)
       return c.body(null, 204)
     },
   )

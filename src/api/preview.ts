@@ -109,7 +109,7 @@ export function addPreview(app: ApiApp, context: ApiContext): void {
       if (!parsed.success) throw invalid('body', toProblems(parsed.error))
       const wanted = parsed.data
       const trigger = await findTrigger(c.var, wanted)
-      const { event, evidence } = await findEvent(c.var.db, context, wanted, trigger)
+      const { event, evidence } = await findEvent(c.get('db'), context, wanted, trigger)
       const scope = buildDeliveryScope({
         event,
         trigger: {

@@ -71,19 +71,22 @@ export function createRateLimiter(db: Database, log: Log, limits: RateLimits): R
     return headers
   }
 
+  const addressOf = (c: Context) => {
+    const address = clientAddress(c, limits.trustedProxies)
+    return address === undefined ? undefined : `a:${networkOf(address)}`
+  }
+
   return {
     metrics,
     limit: (authorize) => async (c, next) => {
       if (unlimited.has(c.req.path)) return authorize(c, next)
-      const address = clientAddress(c, limits.trustedProxies)
-      const ofAddress = address === undefined ? undefined : `a:${networkOf(address)}`
       let isKnown = false
       try {
         return await authorize(c, async () => {
           isKnown = true
           const caller = c.get('caller') as ApiEnv['Variables']['caller'] | undefined
           if (caller?.kind === 'operator') return next()
-          const who = caller === undefined ? ofAddress : `u:${caller.userId}`
+          const who = caller === undefined ? addressOf(c) : `u:${caller.userId}`
           let headers = await take(caller === undefined ? 'anonymous' : 'credential', who)
           if (isCostly(c)) {
             headers = (await take('costly', who)) ?? headers
@@ -94,7 +97,7 @@ export function createRateLimiter(db: Database, log: Log, limits: RateLimits): R
         })
       } catch (error) {
         if (!isKnown && error instanceof ProblemError && error.status === 401) {
-          await take('anonymous', ofAddress)
+          await take('anonymous', addressOf(c))
         }
         throw error
       }

@@ -42,8 +42,8 @@ export function addResults(app: ApiApp): void {
     }),
     async (c) => {
       const { cursor, limit, ...narrow } = c.req.valid('query')
-      const user_id = c.var.caller.userId
-      return sendPage(c, await listResults(c.var.db, { ...narrow, user_id }, { after: cursor, limit }))
+      const user_id = c.get('caller').userId
+      return sendPage(c, await listResults(c.get('db'), { ...narrow, user_id }, { after: cursor, limit }))
     },
   )
 }

@@ -79,7 +79,7 @@ export function addStats(app: ApiApp, { db }: ApiContext): void {
       if (message !== undefined) throw invalid('query', [{ path: ['since'], message }])
       const { actions: ofAll, ...counts } = await readStats(db, { chain_id, since, until })
       // Of all users together: what others do is for who runs the installation.
-      const actions = c.var.caller.scopes.includes('admin') ? ofAll : []
+      const actions = c.get('caller').scopes.includes('admin') ? ofAll : []
       return c.json({ since, until, ...counts, actions }, 200)
     },
   )

@@ -172,7 +172,7 @@ export function addStream(app: ApiApp, context: ApiContext, authenticate: Authen
     }),
     async (c) => {
       const { kinds: asked, from: start, follow, ...given } = c.req.valid('query')
-      const { caller } = c.var
+      const caller = c.get('caller')
       const allowed = streamKinds.filter((kind) => caller.scopes.includes(scopeOf[kind]))
       const kinds = asked ?? allowed
       checkScopes(kinds, caller.scopes)

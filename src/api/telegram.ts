@@ -72,7 +72,7 @@ export function addTelegram(app: ApiApp): void {
       },
     }),
     async (c) => {
-      const [bot] = await readBot(c.var.db)
+      const [bot] = await readBot(c.get('db'))
       if (bot === undefined) {
         throw new ProblemError(
           409,
@@ -80,7 +80,11 @@ export function addTelegram(app: ApiApp): void {
         )
       }
       const code = makeLinkCode()
-      const [created] = await createLinkCode(c.var.db, [hashLinkCode(code), c.var.caller.userId, linkCodeMs])
+      const [created] = await createLinkCode(c.get('db'), [
+        hashLinkCode(code),
+        c.get('caller').userId,
+        linkCodeMs,
+      ])
       const page = `https://t.me/${bot.username}`
       return c.json(
         {
@@ -107,7 +111,7 @@ export function addTelegram(app: ApiApp): void {
     }),
     async (c) => {
       const { cursor, limit } = c.req.valid('query')
-      return sendPage(c, await listChats(c.var.db, c.var.caller.userId, { after: cursor, limit }))
+      return sendPage(c, await listChats(c.get('db'), c.get('caller').userId, { after: cursor, limit }))
     },
   )
 
@@ -124,7 +128,7 @@ export function addTelegram(app: ApiApp): void {
     async (c) => {
       const { id } = c.req.valid('param')
       return c.json(
-        found(isChatId(id) ? await readChat(c.var.db, c.var.caller.userId, id) : undefined, id),
+        found(isChatId(id) ? await readChat(c.get('db'), c.get('caller').userId, id) : undefined, id),
         200,
       )
     },
@@ -152,7 +156,7 @@ export function addTelegram(app: ApiApp): void {
       if (!parsed.success) throw invalid('body', toProblems(parsed.error))
       const { muted_until: until } = parsed.data
       const [chat] = isChatId(id)
-        ? await muteChat(c.var.db, id, until === null ? null : new Date(until), c.var.caller.userId)
+        ? await muteChat(c.get('db'), id, until === null ? null : new Date(until), c.get('caller').userId)
         : []
       return c.json(found(chat, id), 200)
     },
@@ -170,7 +174,8 @@ export function addTelegram(app: ApiApp): void {
     }),
     async (c) => {
       const { id } = c.req.valid('param')
-      if (!isChatId(id) || !(await unlinkChat(c.var.db, c.var.caller.userId, id))) throw notFound('chat', id)
+      if (!isChatId(id) || !(await unlinkChat(c.get('db'), c.get('caller').userId, id)))
+        throw notFound('chat', id)
       return c.body(null, 204)
     },
   )

@@ -102,9 +102,9 @@ export function addTestFire(app: ApiApp): void {
       }
       const { event_id: eventId, event_type: eventType, action_ids: actionIds } = parsed.data
       const { signal } = c.req.raw
-      const { userId } = c.var.caller
+      const { userId } = c.get('caller')
       const options = { userId, eventId, eventType, actionIds, waitMs: wait * 1000, signal }
-      const fired = isStorable(id) ? await fireTest(c.var.db, id, options) : undefined
+      const fired = isStorable(id) ? await fireTest(c.get('db'), id, options) : undefined
       if (fired === undefined) throw notFound('trigger', id)
       if ('misfit' in fired) throw unfit(fired.misfit.path, fired.misfit.message)
       const answer = { event_id: fired.eventId, deliveries: fired.deliveries }

@@ -81,7 +81,7 @@ function addPart(app: ApiApp, { secrets, chains }: ApiContext, part: Part): void
   const one = (description: string) => resourceResponse(schema, description)
 
   const read = async (c: Context<ApiEnv>, id: string): Promise<StoredTrigger> => {
-    const trigger = isStorable(id) ? await readTrigger(c.var.db, id, c.var.caller.userId) : undefined
+    const trigger = isStorable(id) ? await readTrigger(c.get('db'), id, c.get('caller').userId) : undefined
     if (trigger === undefined) throw notFound('trigger', id)
     return trigger
   }
@@ -97,9 +97,9 @@ function addPart(app: ApiApp, { secrets, chains }: ApiContext, part: Part): void
     edit: (rows: unknown[], stored: StoredTrigger) => number | undefined,
   ): Promise<StoredTrigger> => {
     let changed: number | undefined
-    const target = { id, userId: c.var.caller.userId, guard: triggerGuard(c) }
+    const target = { id, userId: c.get('caller').userId, guard: triggerGuard(c) }
     const result = isStorable(id)
-      ? await replaceTrigger(c.var.db, secrets, target, (stored) => {
+      ? await replaceTrigger(c.get('db'), secrets, target, (stored) => {
           const document = documentOf(stored)
           const rows: unknown[] = [...document[list]]
           changed = edit(rows, stored)

@@ -75,11 +75,11 @@ export function addTriggerState(app: ApiApp): void {
     async (c) => {
       const { id } = c.req.valid('param')
       const { scope, cursor, limit } = c.req.valid('query')
-      const trigger = isStorable(id) ? await readTrigger(c.var.db, id, c.var.caller.userId) : undefined
+      const trigger = isStorable(id) ? await readTrigger(c.get('db'), id, c.get('caller').userId) : undefined
       if (trigger === undefined) throw notFound('trigger', id)
       const { generation } = trigger
-      const held = await countHeldBack(c.var.db, { id, generation })
-      const page = await listTriggerState(c.var.db, { id, generation, scope }, { after: cursor, limit })
+      const held = await countHeldBack(c.get('db'), { id, generation })
+      const page = await listTriggerState(c.get('db'), { id, generation, scope }, { after: cursor, limit })
       const rows = page.rows.map(({ position, ...row }) => ({
         position,
         condition_type: nameOf(trigger, position),

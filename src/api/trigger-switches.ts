@@ -41,8 +41,8 @@ export function addTriggerSwitches(app: ApiApp, { secrets, chains, triggersMax }
       }),
       async (c) => {
         const { id } = c.req.valid('param')
-        const target = { id, userId: c.var.caller.userId, guard: triggerGuard(c) }
-        const result = isStorable(id) ? await replaceTrigger(c.var.db, secrets, target, edit) : undefined
+        const target = { id, userId: c.get('caller').userId, guard: triggerGuard(c) }
+        const result = isStorable(id) ? await replaceTrigger(c.get('db'), secrets, target, edit) : undefined
         if (result === undefined) throw notFound('trigger', id)
         if ('problems' in result) throw invalid('trigger', result.problems)
         return c.json(result.trigger, 200, { etag: tagOfTrigger(result.trigger) })
@@ -62,11 +62,11 @@ export function addTriggerSwitches(app: ApiApp, { secrets, chains, triggersMax }
     }),
     async (c) => {
       const { id } = c.req.valid('param')
-      const target = { id, userId: c.var.caller.userId }
-      const options = { max: maxOf(c.var.caller, triggersMax) }
+      const target = { id, userId: c.get('caller').userId }
+      const options = { max: maxOf(c.get('caller'), triggersMax) }
       const result = isStorable(id)
         ? await duplicateTrigger(
-            c.var.db,
+            c.get('db'),
             secrets,
             target,
             (stored) =>

@@ -55,8 +55,10 @@ export function addTriggers(app: ApiApp, { secrets, chains, triggersMax }: ApiCo
     }),
     async (c) => {
       const parsed = parseTrigger(await readJsonBody(c), chains, { isNew: true })
-      const max = maxOf(c.var.caller, triggersMax)
-      const trigger = createdOf(await createTrigger(c.var.db, secrets, c.var.caller.userId, parsed, { max }))
+      const max = maxOf(c.get('caller'), triggersMax)
+      const trigger = createdOf(
+        await createTrigger(c.get('db'), secrets, c.get('caller').userId, parsed, { max }),
+      )
       return c.json(trigger, 201, { location: pathOf(trigger), etag: tagOfTrigger(trigger) })
     },
   )
@@ -73,9 +75,9 @@ export function addTriggers(app: ApiApp, { secrets, chains, triggersMax }: ApiCo
     }),
     async (c) => {
       const { cursor, limit, enabled, ...narrow } = c.req.valid('query')
-      const user_id = c.var.caller.userId
+      const user_id = c.get('caller').userId
       const wanted = { ...narrow, user_id, enabled: enabled === undefined ? undefined : enabled === 'true' }
-      return sendPage(c, await listTriggers(c.var.db, wanted, { after: cursor, limit }))
+      return sendPage(c, await listTriggers(c.get('db'), wanted, { after: cursor, limit }))
     },
   )
 
@@ -92,7 +94,7 @@ export function addTriggers(app: ApiApp, { secrets, chains, triggersMax }: ApiCo
     }),
     async (c) => {
       const { id } = c.req.valid('param')
-      const trigger = isStorable(id) ? await readTrigger(c.var.db, id, c.var.caller.userId) : undefined
+      const trigger = isStorable(id) ? await readTrigger(c.get('db'), id, c.get('caller').userId) : undefined
       if (trigger === undefined) throw notFound('trigger', id)
       const etag = tagOfTrigger(trigger)
       return isKnown(c, etag) ? c.body(null, 304, { etag }) : c.json(trigger, 200, { etag })
@@ -113,8 +115,8 @@ export function addTriggers(app: ApiApp, { secrets, chains, triggersMax }: ApiCo
     async (c) => {
       const { id } = c.req.valid('param')
       const parsed = parseTrigger(await readJsonBody(c), chains)
-      const target = { id, userId: c.var.caller.userId, guard: triggerGuard(c) }
-      const result = isStorable(id) ? await replaceTrigger(c.var.db, secrets, target, parsed) : undefined
+      const target = { id, userId: c.get('caller').userId, guard: triggerGuard(c) }
+      const result = isStorable(id) ? await replaceTrigger(c.get('db'), secrets, target, parsed) : undefined
       if (result === undefined) throw notFound('trigger', id)
       if ('problems' in result) throw invalid('trigger', result.problems)
       return c.json(result.trigger, 200, { etag: tagOfTrigger(result.trigger) })
@@ -134,8 +136,8 @@ export function addTriggers(app: ApiApp, { secrets, chains, triggersMax }: ApiCo
     }),
     async (c) => {
       const { id } = c.req.valid('param')
-      const target = { id, userId: c.var.caller.userId, guard: triggerGuard(c) }
-      if (!isStorable(id) || !(await deleteTrigger(c.var.db, target))) throw notFound('trigger', id)
+      const target = { id, userId: c.get('caller').userId, guard: triggerGuard(c) }
+      if (!isStorable(id) || !(await deleteTrigger(c.get('db'), target))) throw notFound('trigger', id)
       return c.body(null, 204)
     },
   )

@@ -100,7 +100,7 @@ export function addWallets(app: ApiApp, context: ApiContext): void {
       let userId = owner?.user_id
       if (userId === undefined) {
         if (registration === 'closed') throw closed()
-        const made = (await c.var.owner.begin(async (transaction) => {
+        const made = (await c.get('owner').begin(async (transaction) => {
           const id = await createUser(transaction, { username: address, passwordHash: null })
           return id && linkWallet(transaction, address, id)
         })) as string | undefined
@@ -109,7 +109,7 @@ export function addWallets(app: ApiApp, context: ApiContext): void {
         if (userId === undefined)
           throw new ProblemError(409, 'There is an account with the name of this wallet.')
       }
-      await noteLogin(c.var.owner, [userId])
+      await noteLogin(c.get('owner'), [userId])
       return sendTokens(c, context, await startSession(db, userId), 200)
     },
   )
@@ -130,9 +130,9 @@ export function addWallets(app: ApiApp, context: ApiContext): void {
       },
     }),
     async (c) => {
-      const { userId } = sessionOf(c.var.caller)
+      const { userId } = sessionOf(c.get('caller'))
       const address = await checkProof(c, context, await parse(c, proofSchema))
-      if ((await linkWallet(c.var.owner, address, userId)) !== userId) {
+      if ((await linkWallet(c.get('owner'), address, userId)) !== userId) {
         throw new ProblemError(409, 'The wallet is linked to another account.')
       }
       return c.json({ address }, 201)
@@ -151,13 +151,13 @@ export function addWallets(app: ApiApp, context: ApiContext): void {
       responses: { 204: { description: 'It is not linked any more' }, ...problems(409), ...problemResponses },
     }),
     async (c) => {
-      const { userId } = sessionOf(c.var.caller)
+      const { userId } = sessionOf(c.get('caller'))
       const { address } = c.req.valid('param')
       const wanted = address.toLowerCase()
       const isTheirs =
         /^0x[\da-f]{40}$/.test(wanted) && (await readWalletOwner(db, wanted))?.user_id === userId
       if (!isTheirs) throw notFound('wallet', address)
-      if (!(await unlinkWallet(c.var.owner, userId, wanted))) {
+      if (!(await unlinkWallet(c.get('owner'), userId, wanted))) {
         throw new ProblemError(
           409,
           'This wallet is the only way to sign in: set a password or link another first.',

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import type { Context, MiddlewareHandler } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import { requestId } from 'hono/request-id'
-import { matchedRoutes } from 'hono/route'
 import { Histogram, Registry } from 'prom-client'
 import { describeError } from '../errors.ts'
 import type { Log } from '../log.ts'
@@ -58,7 +57,7 @@ export function watchRequests(log: Log): { watch: MiddlewareHandler<ApiEnv>; met
     if (!headers.has('x-request-id')) headers.set('x-request-id', id)
 
     const { method } = c.req
-    const route = matchedRoutes(c).find((matched) => matched.method !== 'ALL')?.path ?? 'none'
+    const route = c.get('route') ?? 'none'
     const kind = Math.trunc(status / 100)
     const key = `${kind}${method}${route}`
     let observed = ofRoute.get(key)

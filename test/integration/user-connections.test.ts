@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { type Database, openDatabase } from '../../src/db.ts'
 import { applyMigrations } from '../../src/migrate.ts'
@@ -47,44 +48,57 @@ const kill = () => db`
   select pg_terminate_backend(pid) from pg_stat_activity
   where application_name = ${`tocsin ${name}`} and datname = current_database() and query <> '' and query not like '%typarray%'`
 
-test('thousands of reads of 20 users on two connections, which are killed all the time: nobody ever sees a row of another', async () => {
-  const from = open(2)
-  const count = { seen: 0, refused: 0, killed: 0 }
-  const isLost = (error: unknown) => /^(CONNECTION_|57P01|08|E)/.test((error as { code?: string }).code ?? '')
-  let running = true
-  const killer = async () => {
-    while (running) {
-      count.killed += (await kill()).length
-      const { seen } = count
-      await until('some were read in between', () => !running || count.seen > seen + 20)
-    }
-  }
-  const reader = async (number: number) => {
-    for (let turn = 0; turn < 150; turn += 1) {
-      const id = users[(number * 7 + turn * 3) % users.length] ?? ''
-      try {
-        const rows = (await asUser(db, id, from).unsafe(
-          'select user_id, current_user::text as role from destinations where $1 <> $2',
-          ['x', 'y'],
-          prepared,
-        )) as unknown
-        expect([...(rows as unknown[])]).toEqual([{ user_id: id, role: 'tocsin_api' }])
-        count.seen += 1
-      } catch (error) {
-        if (!isLost(error)) throw error
-        count.refused += 1
+test.each([
+  { usersMax: 20, connectionsMax: 2, readers: 20 },
+  { usersMax: 3, connectionsMax: 2, readers: 20 },
+  { usersMax: 2, connectionsMax: 2, readers: 3 },
+  { usersMax: 2, connectionsMax: 3, readers: 6 },
+])(
+  '$readers readers for $usersMax users on $connectionsMax connections, which are killed all the time: nobody ever sees a row of another',
+  async ({ usersMax, connectionsMax, readers }) => {
+    const from = open(connectionsMax)
+    const count = { seen: 0, refused: 0, killed: 0 }
+    const isLost = (error: unknown) =>
+      /^(CONNECTION_|57P01|08|E)/.test((error as { code?: string }).code ?? '')
+    let running = true
+    const killer = async () => {
+      while (running) {
+        count.killed += (await kill()).length
+        const { seen } = count
+        await until('some were read in between', () => !running || count.seen > seen + 20)
       }
     }
-  }
-  const killing = killer()
-  await Promise.all(Array.from({ length: 20 }, (_, number) => reader(number))).finally(() => {
-    running = false
-  })
-  await killing
-  expect(count.seen + count.refused).toBe(3000)
-  expect(count.killed).toBeGreaterThan(20)
-  expect(count.seen).toBeGreaterThan(2000)
-}, 60_000)
+    const reader = async (number: number) => {
+      for (let turn = 0; turn < 3000 / readers; turn += 1) {
+        const id = users[(number * 7 + turn * 3 + (turn >> 3)) % usersMax] ?? ''
+        // Some ask in the turn of the event loop in which they were answered, some in the next, some later.
+        if (turn % 3 === 1) await new Promise(setImmediate)
+        if (turn % 7 === 2) await delay((number + turn) % 5)
+        try {
+          const rows = (await asUser(db, id, from).unsafe(
+            'select user_id, current_user::text as role from destinations where $1 <> $2',
+            ['x', 'y'],
+            prepared,
+          )) as unknown
+          expect([...(rows as unknown[])]).toEqual([{ user_id: id, role: 'tocsin_api' }])
+          count.seen += 1
+        } catch (error) {
+          if (!isLost(error)) throw error
+          count.refused += 1
+        }
+      }
+    }
+    const killing = killer()
+    await Promise.all(Array.from({ length: readers }, (_, number) => reader(number))).finally(() => {
+      running = false
+    })
+    await killing
+    expect(count.seen + count.refused).toBe(3000)
+    expect(count.killed).toBeGreaterThan(20)
+    expect(count.seen).toBeGreaterThan(2000)
+  },
+  60_000,
+)
 
 test('a user who reads again gets the connection that is theirs already, and no more connections than may be', async () => {
   const from = open(3)

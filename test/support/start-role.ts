@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { RoleMessage } from '../../src/role.ts'
-import type { RoleName } from '../../src/supervise.ts'
+import { nodeOptionsOf, type RoleName } from '../../src/supervise.ts'
 import { cleanEnvironment } from './run-cli.ts'
 
 const entries = {
@@ -33,7 +33,7 @@ export async function startRole(
   onOutput?: (text: string) => void,
 ): Promise<RunningRole> {
   const child = fork(fileURLToPath(new URL(entries[role], import.meta.url)), {
-    execArgv: ['--import', 'tsx'],
+    execArgv: [...nodeOptionsOf(role), '--import', 'tsx'],
     env: cleanEnvironment(variables),
     stdio: ['ignore', onOutput === undefined ? 'ignore' : 'pipe', 'pipe', 'ipc'],
   })
