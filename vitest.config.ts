@@ -12,6 +12,8 @@ export default defineConfig({
           ...small,
           name: 'unit',
           include: ['test/unit/**/*.test.ts'],
+          // They share nothing that one could change, and need not load everything anew.
+          isolate: false,
           testTimeout: 60_000,
         },
       },

@@ -8,7 +8,7 @@ import { clientAddress } from './client-address.ts'
 import { ProblemError } from './problem.ts'
 
 const headerName = 'X-Audit-Reason'
-const reasonLengthMax = 500
+export const reasonLengthMax = 500
 
 /** Says in the database who asks, so that the audit log has it beside each change. What only reads pays nothing. */
 export function act({ db, rateLimits }: Pick<ApiContext, 'db' | 'rateLimits'>): MiddlewareHandler<ApiEnv> {

@@ -36,6 +36,7 @@ export function authorize(
     if (given === undefined) throw unknown('Send the header "Authorization: Bearer <token>".')
     const caller = await authenticate(given)
     if (caller === undefined) throw unknown('The token is not right, or not any more.')
+    c.set('caller', caller)
     if (route !== undefined) {
       const lacking =
         wanted === undefined
@@ -49,7 +50,6 @@ export function authorize(
         })
       }
     }
-    c.set('caller', caller)
     c.set('db', asUser(db, caller.userId, reads))
     return next()
   }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { z } from '@hono/zod-openapi'
+import { reasonLengthMax } from './act.ts'
 import type { ApiApp } from './app.ts'
 import { problemKinds, problems } from './describe.ts'
 import { isKnown } from './etag.ts'
@@ -118,6 +119,9 @@ function complete(document: ReturnType<typeof build>) {
       const [tag = ''] = operation.tags ?? []
       inUse.add(tag)
       operation.operationId ??= operationName(method, path)
+      if (method !== 'get' && path.startsWith('/v1/')) {
+        operation.parameters = [...(operation.parameters ?? []), auditReason]
+      }
       for (const parameter of operation.parameters ?? []) {
         // What a value means is said beside its type; readers of descriptions look at the parameter.
         const own = parameter.schema?.description
@@ -131,6 +135,15 @@ function complete(document: ReturnType<typeof build>) {
   close(document.paths)
   const known = Object.entries(tags).filter(([name]) => inUse.has(name))
   return { ...document, tags: known.map(([name, { description }]) => ({ name, description })) }
+}
+
+/** What `act` reads before every change. */
+const auditReason = {
+  name: 'X-Audit-Reason',
+  in: 'header',
+  required: false,
+  schema: { type: 'string', maxLength: reasonLengthMax },
+  description: 'Why: the audit log keeps it beside what is changed',
 }
 
 /** Ids say nothing that their place does not; what else there is, a route describes itself. */

@@ -71,9 +71,16 @@ export function createRateLimiter(db: Database, log: Log, limits: RateLimits): R
     return headers
   }
 
-  const addressOf = (c: Context) => {
+  /** `undefined`: somebody who has no limit. */
+  const whoAsks = (c: Context<ApiEnv>) => {
+    const caller = c.get('caller') as ApiEnv['Variables']['caller'] | undefined
+    if (caller !== undefined) return caller.kind === 'operator' ? undefined : `u:${caller.userId}`
     const address = clientAddress(c, limits.trustedProxies)
     return address === undefined ? undefined : `a:${networkOf(address)}`
+  }
+  const takeUsual = (c: Context<ApiEnv>) => {
+    const who = whoAsks(c)
+    return take(who?.startsWith('a:') ? 'anonymous' : 'credential', who)
   }
 
   return {
@@ -84,21 +91,15 @@ export function createRateLimiter(db: Database, log: Log, limits: RateLimits): R
       try {
         return await authorize(c, async () => {
           isKnown = true
-          const caller = c.get('caller') as ApiEnv['Variables']['caller'] | undefined
-          if (caller?.kind === 'operator') return next()
-          const who = caller === undefined ? addressOf(c) : `u:${caller.userId}`
-          let headers = await take(caller === undefined ? 'anonymous' : 'credential', who)
-          if (isCostly(c)) {
-            headers = (await take('costly', who)) ?? headers
-          }
+          let headers = await takeUsual(c)
+          if (isCostly(c)) headers = (await take('costly', whoAsks(c))) ?? headers
           await next()
           // Not by c.header(), which would make the whole answer again.
           for (const [header, value] of Object.entries(headers ?? {})) c.res.headers.set(header, value)
         })
       } catch (error) {
-        if (!isKnown && error instanceof ProblemError && error.status === 401) {
-          await take('anonymous', addressOf(c))
-        }
+        // A credential that is none, or lacks a scope, is counted as well.
+        if (!isKnown && error instanceof ProblemError) Object.assign(error.headers, await takeUsual(c))
         throw error
       }
     },

@@ -3397,7 +3397,10 @@ export interface operations {
     changeAdminUser: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
+            };
             path: {
                 /** @description The id of the user */
                 id: string;
@@ -3632,7 +3635,10 @@ export interface operations {
     changePassword: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3671,7 +3677,10 @@ export interface operations {
     login: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3710,7 +3719,10 @@ export interface operations {
     logout: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3723,6 +3735,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             409: components["responses"]["Conflict"];
@@ -3743,7 +3756,10 @@ export interface operations {
     refresh: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3782,7 +3798,10 @@ export interface operations {
     register: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3822,7 +3841,10 @@ export interface operations {
     loginWithWallet: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3863,7 +3885,10 @@ export interface operations {
     createWalletNonce: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3878,6 +3903,7 @@ export interface operations {
                     "application/json": components["schemas"]["WalletNonce"];
                 };
             };
+            400: components["responses"]["BadRequest"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             429: components["responses"]["TooManyRequests"];
@@ -4019,7 +4045,10 @@ export interface operations {
     cancelDelivery: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
+            };
             path: {
                 /** @description The id of the delivery */
                 id: string;
@@ -4037,6 +4066,7 @@ export interface operations {
                     "application/json": components["schemas"]["Delivery"];
                 };
             };
+            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
@@ -4061,6 +4091,8 @@ export interface operations {
             header?: {
                 /** @description 1 to 255 visible characters that no other request of yours has had within 24 hours. The same request with the same key is done once, and gets the same answer again */
                 "Idempotency-Key"?: string;
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
             };
             path: {
                 /** @description The id of the delivery */
@@ -4105,6 +4137,8 @@ export interface operations {
             header?: {
                 /** @description 1 to 255 visible characters that no other request of yours has had within 24 hours. The same request with the same key is done once, and gets the same answer again */
                 "Idempotency-Key"?: string;
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
             };
             path?: never;
             cookie?: never;
@@ -4247,6 +4281,8 @@ export interface operations {
             header?: {
                 /** @description The `ETag` of what was read: 412 if it was changed since. Without it the change is made */
                 "If-Match"?: string;
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
             };
             path: {
                 /** @description The id of the destination */
@@ -4295,6 +4331,8 @@ export interface operations {
             header?: {
                 /** @description The `ETag` of what was read: 412 if it was changed since. Without it the change is made */
                 "If-Match"?: string;
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
             };
             path: {
                 /** @description The id of the destination */
@@ -4340,6 +4378,8 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /** @description The `ETag` of what was read: 412 if it was changed since. Without it the change is made */
                 "If-Match"?: string;
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
             };
             path: {
                 /** @description The id of the destination */
@@ -4510,6 +4550,8 @@ export interface operations {
             header?: {
                 /** @description 1 to 255 visible characters that no other request of yours has had within 24 hours. The same request with the same key is done once, and gets the same answer again */
                 "Idempotency-Key"?: string;
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
             };
             path?: never;
             cookie?: never;
@@ -4589,7 +4631,10 @@ export interface operations {
     deleteKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
+            };
             path: {
                 /** @description The id of the key */
                 id: string;
@@ -4605,6 +4650,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
@@ -4628,6 +4674,8 @@ export interface operations {
             header?: {
                 /** @description 1 to 255 visible characters that no other request of yours has had within 24 hours. The same request with the same key is done once, and gets the same answer again */
                 "Idempotency-Key"?: string;
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
             };
             path: {
                 /** @description The id of the key */
@@ -4803,7 +4851,10 @@ export interface operations {
     replaceMcpToken: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
+            };
             path: {
                 /** @description The agent id */
                 agent: string;
@@ -4858,7 +4909,10 @@ export interface operations {
     deleteMcpToken: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
+            };
             path: {
                 /** @description The agent id */
                 agent: string;
@@ -4876,6 +4930,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
@@ -4928,7 +4983,10 @@ export interface operations {
     deleteMe: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4967,7 +5025,10 @@ export interface operations {
     linkWallet: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5008,7 +5069,10 @@ export interface operations {
     unlinkWallet: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
+            };
             path: {
                 /** @description The address */
                 address: string;
@@ -5024,6 +5088,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
@@ -5272,7 +5337,10 @@ export interface operations {
     deleteTelegramChat: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
+            };
             path: {
                 /** @description The id of the chat */
                 id: string;
@@ -5288,6 +5356,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
@@ -5308,7 +5377,10 @@ export interface operations {
     changeTelegramChat: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
+            };
             path: {
                 /** @description The id of the chat */
                 id: string;
@@ -5355,6 +5427,8 @@ export interface operations {
             header?: {
                 /** @description 1 to 255 visible characters that no other request of yours has had within 24 hours. The same request with the same key is done once, and gets the same answer again */
                 "Idempotency-Key"?: string;
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
             };
             path?: never;
             cookie?: never;
@@ -5392,7 +5466,10 @@ export interface operations {
     previewTemplate: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5485,6 +5562,8 @@ export interface operations {
             header?: {
                 /** @description 1 to 255 visible characters that no other request of yours has had within 24 hours. The same request with the same key is done once, and gets the same answer again */
                 "Idempotency-Key"?: string;
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
             };
             path?: never;
             cookie?: never;
@@ -5578,6 +5657,8 @@ export interface operations {
             header?: {
                 /** @description The `ETag` of what was read: 412 if it was changed since. Without it the change is made */
                 "If-Match"?: string;
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
             };
             path: {
                 /** @description The id of the trigger */
@@ -5626,6 +5707,8 @@ export interface operations {
             header?: {
                 /** @description The `ETag` of what was read: 412 if it was changed since. Without it the change is made */
                 "If-Match"?: string;
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
             };
             path: {
                 /** @description The id of the trigger */
@@ -5721,6 +5804,8 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /** @description The `ETag` of what was read: 412 if it was changed since. Without it the change is made */
                 "If-Match"?: string;
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
             };
             path: {
                 /** @description The id of the trigger */
@@ -5821,6 +5906,8 @@ export interface operations {
             header?: {
                 /** @description The `ETag` of what was read: 412 if it was changed since. Without it the change is made */
                 "If-Match"?: string;
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
             };
             path: {
                 /** @description The id of the action */
@@ -5872,6 +5959,8 @@ export interface operations {
             header?: {
                 /** @description The `ETag` of what was read: 412 if it was changed since. Without it the change is made */
                 "If-Match"?: string;
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
             };
             path: {
                 /** @description The id of the action */
@@ -5970,6 +6059,8 @@ export interface operations {
                 "Idempotency-Key"?: string;
                 /** @description The `ETag` of what was read: 412 if it was changed since. Without it the change is made */
                 "If-Match"?: string;
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
             };
             path: {
                 /** @description The id of the trigger */
@@ -6070,6 +6161,8 @@ export interface operations {
             header?: {
                 /** @description The `ETag` of what was read: 412 if it was changed since. Without it the change is made */
                 "If-Match"?: string;
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
             };
             path: {
                 /** @description The id of the trigger */
@@ -6121,6 +6214,8 @@ export interface operations {
             header?: {
                 /** @description The `ETag` of what was read: 412 if it was changed since. Without it the change is made */
                 "If-Match"?: string;
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
             };
             path: {
                 /** @description The id of the trigger */
@@ -6214,6 +6309,8 @@ export interface operations {
             header?: {
                 /** @description The `ETag` of what was read: 412 if it was changed since. Without it the change is made */
                 "If-Match"?: string;
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
             };
             path: {
                 /** @description The id of the trigger */
@@ -6257,6 +6354,8 @@ export interface operations {
             header?: {
                 /** @description 1 to 255 visible characters that no other request of yours has had within 24 hours. The same request with the same key is done once, and gets the same answer again */
                 "Idempotency-Key"?: string;
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
             };
             path: {
                 /** @description The id of the trigger */
@@ -6301,6 +6400,8 @@ export interface operations {
             header?: {
                 /** @description The `ETag` of what was read: 412 if it was changed since. Without it the change is made */
                 "If-Match"?: string;
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
             };
             path: {
                 /** @description The id of the trigger */
@@ -6397,6 +6498,8 @@ export interface operations {
             header?: {
                 /** @description 1 to 255 visible characters that no other request of yours has had within 24 hours. The same request with the same key is done once, and gets the same answer again */
                 "Idempotency-Key"?: string;
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
             };
             path: {
                 /** @description The id of the trigger */
@@ -6452,7 +6555,10 @@ export interface operations {
     backtest: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Why: the audit log keeps it beside what is changed */
+                "X-Audit-Reason"?: string;
+            };
             path?: never;
             cookie?: never;
         };

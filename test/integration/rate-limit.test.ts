@@ -107,10 +107,23 @@ test('the installation’s own token and the health of the process have no limit
 
 test('refused credentials count against the address; good ones from there are still taken', async () => {
   const ask = start({ anonymous: 3 })
-  for (let asked = 0; asked < 3; asked++) expect((await ask('/v1/triggers', { token: 'x' })).status).toBe(401)
+  for (let asked = 0; asked < 3; asked++) {
+    const { status, headers } = await ask('/v1/triggers', { token: 'x' })
+    expect([status, headers.get('ratelimit')]).toEqual([401, `"anonymous";r=${2 - asked};t=60`])
+  }
   expect((await ask('/v1/triggers', { token: 'x' })).status).toBe(429)
   expect((await ask('/v1/triggers', { token: 'x', from: '192.0.2.2' })).status).toBe(401)
   expect((await ask('/v1/triggers', { token: await someone() })).status).toBe(200)
+})
+
+test('what a credential may not do counts, too', async () => {
+  const ask = start({ credential: 2 })
+  const token = await someone()
+  for (let asked = 0; asked < 2; asked++) {
+    const { status, headers } = await ask('/v1/events', { token })
+    expect([status, headers.get('ratelimit')]).toEqual([403, `"credential";r=${1 - asked};t=60`])
+  }
+  expect((await ask('/v1/events', { token })).status).toBe(429)
 })
 
 test('costly requests have a limit that is exact over processes, before the body is read', async () => {
