@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createAccessTokens } from '../../src/accounts/access-tokens.ts'
 import { createApp } from '../../src/api/app.ts'
+import { createKnownKeys, type KnownKeys } from '../../src/api/known-keys.ts'
 import { type Database, openDatabase } from '../../src/db.ts'
 import { createLog } from '../../src/log.ts'
 import { applyMigrations } from '../../src/migrate.ts'
@@ -10,6 +11,7 @@ import { createKey, revokeKey } from '../../src/store/api-keys.ts'
 import { asUser } from '../../src/store/as-user.ts'
 import { endSessions, startSession } from '../../src/store/sessions.ts'
 import { ensureUser } from '../../src/store/triggers.ts'
+import { openUserConnections, type UserConnections } from '../../src/store/user-connections.ts'
 import { testSecrets } from '../support/secrets.ts'
 import { createTestDatabase, type TestDatabase } from '../support/test-database.ts'
 
@@ -21,6 +23,8 @@ const marks = ['hidden-of-ann', 'ann.example', 'ann-chat', wallet]
 
 let database: TestDatabase
 let db: Database
+let reads: UserConnections
+let knownKeys: KnownKeys
 let app: ReturnType<typeof createApp>
 let operations: Operation[]
 let ids: Record<string, string>
@@ -53,9 +57,15 @@ beforeAll(async () => {
   database = await createTestDatabase()
   await applyMigrations(database.url)
   db = openDatabase(database.url, { name: 'strangers test' })
+  const log = createLog({ level: 'silent', format: 'json' }, 'test')
+  // As the API runs: reads over connections that stay a user's, and keys that are known for a while.
+  reads = openUserConnections(database.url, { name: 'strangers test reads' })
+  knownKeys = createKnownKeys(database.url, log)
   app = createApp({
     db,
-    log: createLog({ level: 'silent', format: 'json' }, 'test'),
+    reads,
+    knownKeys,
+    log,
     secrets: testSecrets,
     token: 'the-token-of-the-installation',
     userId: await ensureUser(db, 'bootstrap'),
@@ -79,6 +89,8 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
+  await knownKeys?.close()
+  await reads?.end()
   await db?.end()
   await database?.drop()
 })
