@@ -798,6 +798,8 @@ end $function$;
 CREATE OR REPLACE FUNCTION public.mark_action_metrics_dirty()
  RETURNS trigger
  LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
 begin
   if tg_op = 'INSERT' then

@@ -32,7 +32,7 @@ ready as (
       ),
       1 + floor(
         greatest(1 - 1 / h.per_second_max, 0) * h.per_second_max
-        - extract(epoch from greatest(h.next_at - now(), interval '0')) * h.per_second_max
+        - extract(epoch from greatest(h.next_at, now()) - now()) * h.per_second_max
       )
     ) as room
   from held h
