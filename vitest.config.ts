@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
-// Half of the time is waiting, for leases to run out and for servers: three files at a time also on two cores.
-const small = { maxWorkers: 3, sequence: { groupOrder: 0 } }
+/** Much of the time is waiting, for processes to start and for leases to run out: two files at a time also on one core. More disturb each other. */
+const both = { maxWorkers: 2, sequence: { groupOrder: 1 } }
 
 export default defineConfig({
   test: {
@@ -9,8 +9,8 @@ export default defineConfig({
       // Some try thousands of strings: seconds on a quiet machine.
       {
         test: {
-          ...small,
           name: 'unit',
+          sequence: { groupOrder: 0 },
           include: ['test/unit/**/*.test.ts'],
           // They share nothing that one could change, and need not load everything anew.
           isolate: false,
@@ -19,7 +19,7 @@ export default defineConfig({
       },
       {
         test: {
-          ...small,
+          ...both,
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
           globalSetup: ['test/support/global-postgres.ts'],
@@ -29,13 +29,11 @@ export default defineConfig({
       },
       {
         test: {
-          // Whole stacks of processes: two cores have enough to do with two of them.
-          maxWorkers: 2,
-          sequence: { groupOrder: 1 },
+          ...both,
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: ['test/support/global-postgres.ts'],
-          // They are killed, and started again.
+          // Whole stacks of processes, killed and started again.
           testTimeout: 180_000,
           hookTimeout: 120_000,
         },

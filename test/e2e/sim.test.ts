@@ -5,7 +5,7 @@ import { cleanEnvironment } from '../support/run-cli.ts'
 
 /** The first steps of a few seeds; TOCSIN_SIM_SEEDS=200 runs so many, whole. */
 const given = process.env.TOCSIN_SIM_SEEDS
-const seeds = Number(given ?? 3)
+const seeds = Number(given ?? 2)
 // Under a minute on a quiet machine.
 const timeoutMs = 400_000 + (given === undefined ? 0 : seeds * 120_000)
 

@@ -17,7 +17,7 @@ import { createTestDatabase } from '../support/test-database.ts'
 import { until } from '../support/until.ts'
 
 /** The whole test is 200 kills over 20,000 deliveries: TOCSIN_TEST_KILLS=200. A few show that it holds. */
-const kills = Number(process.env.TOCSIN_TEST_KILLS ?? 4)
+const kills = Number(process.env.TOCSIN_TEST_KILLS ?? 3)
 const deliveriesPerKill = 100
 const destinations = 20
 
