@@ -13,7 +13,7 @@ export type Caller = {
   keyId?: string | undefined
 }
 
-/** What routes find in `c.var`. Where nobody has to say who they are, there is neither caller nor database. */
+/** What routes find in their context. Where nobody has to say who they are, there is neither caller nor database. */
 export type ApiEnv = {
   Variables: {
     caller: Caller

@@ -73,15 +73,13 @@ export function createRateLimiter(db: Database, log: Log, limits: RateLimits): R
 
   /** `undefined`: somebody who has no limit. */
   const whoAsks = (c: Context<ApiEnv>) => {
-    const caller = c.get('caller') as ApiEnv['Variables']['caller'] | undefined
+    const caller = callerOf(c)
     if (caller !== undefined) return caller.kind === 'operator' ? undefined : `u:${caller.userId}`
     const address = clientAddress(c, limits.trustedProxies)
     return address === undefined ? undefined : `a:${networkOf(address)}`
   }
-  const takeUsual = (c: Context<ApiEnv>) => {
-    const who = whoAsks(c)
-    return take(who?.startsWith('a:') ? 'anonymous' : 'credential', who)
-  }
+  const takeUsual = (c: Context<ApiEnv>) =>
+    take(callerOf(c) === undefined ? 'anonymous' : 'credential', whoAsks(c))
 
   return {
     metrics,
@@ -104,6 +102,11 @@ export function createRateLimiter(db: Database, log: Log, limits: RateLimits): R
       }
     },
   }
+}
+
+/** `undefined`: the request has no credential, or one that was refused. */
+function callerOf(c: Context<ApiEnv>) {
+  return c.get('caller') as ApiEnv['Variables']['caller'] | undefined
 }
 
 function isCostly(c: Context): boolean {

@@ -47,8 +47,9 @@ function shareTest(
   operator: Operator,
   value: NonNullable<Condition['value']>,
 ): CompiledCondition['holds'] {
+  if (Array.isArray(value)) return compileTest(field, operator, value)
   const text = String(value)
-  if (Array.isArray(value) || text.length > sharedLengthMax) return compileTest(field, operator, value)
+  if (text.length > sharedLengthMax) return compileTest(field, operator, value)
   const key = `${field} ${operator} ${text}`
   const shared = sharedTests.get(key)
   if (shared !== undefined) return shared

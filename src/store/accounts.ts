@@ -1,6 +1,6 @@
-import type { Database, Queryable } from '../db.ts'
-import { isTransient } from './postgres-errors.ts'
+import type { Database, Queryable, Transaction } from '../db.ts'
 import { query } from './query.ts'
+import { inTransaction } from './transaction.ts'
 
 /** A user, as they see themselves. */
 export type Account = {
@@ -97,17 +97,12 @@ export async function forgetLoginFailures(db: Queryable, nameHash: Buffer): Prom
 }
 
 /** Deletes a user and everything of theirs: triggers, what these did, destinations, keys, sessions. */
-export async function deleteAccount(db: Database, userId: string, triesLeft = 5): Promise<void> {
-  try {
-    await db.begin(async (transaction) => {
-      const [gone] = await deleteDeliveries(transaction, [userId])
-      await deleteUser(transaction, [userId, gone?.matches?.map(String)])
-    })
-  } catch (error) {
-    // A matcher or a worker was just writing for one of the user's triggers.
-    if (triesLeft <= 1 || !isTransient(error)) throw error
-    await deleteAccount(db, userId, triesLeft - 1)
+export async function deleteAccount(db: Database, userId: string): Promise<void> {
+  const work = async (transaction: Transaction) => {
+    const [gone] = await deleteDeliveries(transaction, [userId])
+    await deleteUser(transaction, [userId, gone?.matches?.map(String)])
   }
+  await inTransaction(db, work, 5)
 }
 
 export async function addNonce(db: Queryable, nonce: string, lifeMs: number): Promise<Date> {

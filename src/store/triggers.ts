@@ -7,9 +7,9 @@ import type { SecretBox } from '../secret-box.ts'
 import type { ActionDocument, TriggerDocument } from '../trigger-document.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
 import { hideSecrets, type PlacedAction, placeActions, type StoredAction } from './place-actions.ts'
-import { isTransient } from './postgres-errors.ts'
 import { query } from './query.ts'
 import { makeSigningSecrets } from './signing-secrets.ts'
+import { inTransaction } from './transaction.ts'
 
 /** A trigger as it is read back: the document, and what the system knows about it. Header values are hidden. */
 export type StoredTrigger = Omit<TriggerDocument, 'actions' | 'description'> & {
@@ -289,18 +289,4 @@ function headerSealer(secrets: SecretBox, userId: string) {
 
 function withoutSecrets(trigger: StoredTrigger): StoredTrigger {
   return { ...trigger, actions: trigger.actions.map(hideSecrets) }
-}
-
-/** A worker that records an attempt can be in the way of a deletion, and the other way round: one of them tries again. */
-async function inTransaction<Result>(
-  db: Database,
-  work: (transaction: Transaction) => Promise<Result>,
-  triesLeft = 3,
-): Promise<Result> {
-  try {
-    return (await db.begin(work)) as Result
-  } catch (error) {
-    if (triesLeft <= 1 || !isTransient(error)) throw error
-    return inTransaction(db, work, triesLeft - 1)
-  }
 }

@@ -1,8 +1,8 @@
-import type { Database, Queryable, Transaction } from '../db.ts'
+import type { Database, Queryable } from '../db.ts'
 import { type Page, type PageRequest, toPage } from './page.ts'
-import { isTransient } from './postgres-errors.ts'
 import { query } from './query.ts'
 import { endSessions } from './sessions.ts'
+import { inTransaction } from './transaction.ts'
 
 /** A user, as administrators see them. */
 export type UserRow = {
@@ -60,9 +60,8 @@ export async function changeUser(
   db: Database,
   id: string,
   change: UserChange,
-  triesLeft = 3,
 ): Promise<{ user: UserWithCounts } | { refused: string } | undefined> {
-  const work = async (transaction: Transaction) => {
+  return inTransaction(db, async (transaction) => {
     const held = await lockUsers(transaction, [id])
     const user = held.find((row) => row.id === id)
     if (user === undefined) return undefined
@@ -78,12 +77,5 @@ export async function changeUser(
     const after = await readUser(transaction, id)
     if (after === undefined) throw new Error(`The user ${id} is held and is not there`)
     return { user: after }
-  }
-  try {
-    return (await db.begin(work)) as Awaited<ReturnType<typeof work>>
-  } catch (error) {
-    // A matcher or the user was just changing one of the triggers.
-    if (triesLeft <= 1 || !isTransient(error)) throw error
-    return changeUser(db, id, change, triesLeft - 1)
-  }
+  })
 }

@@ -13,7 +13,7 @@ test(
     // A process of its own, as it is used. It fails where anything is not exact, and says what.
     const { stdout } = await promisify(execFile)(
       process.execPath,
-      ['--import', 'tsx', 'sim/run.ts', '--engine', '--seeds', String(seeds), '--from', '18', '--json'],
+      ['--import', 'tsx', 'sim/run.ts', '--engine', '--seeds', String(seeds), '--from', '19', '--json'],
       { env: cleanEnvironment(), timeout: timeoutMs },
     )
     const summary = JSON.parse(stdout)

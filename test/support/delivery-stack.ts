@@ -4,7 +4,7 @@ import { applyMigrations } from '../../src/migrate.ts'
 import { parseCidrs } from '../../src/outbound/cidr.ts'
 import { type DeliveryQueue, openQueue } from '../../src/queue.ts'
 import { createShutdown } from '../../src/shutdown.ts'
-import { isTransient } from '../../src/store/postgres-errors.ts'
+import { inTransaction } from '../../src/store/transaction.ts'
 import { createDeliverer } from '../../worker/deliver.ts'
 import { createHttpClient } from '../../worker/http.ts'
 import { matchStep } from '../../worker/match-step.ts'
@@ -84,18 +84,13 @@ export async function startDeliveryStack() {
     },
     /** Forgets everything that was made. */
     clear: async (): Promise<void> => {
-      const truncate = () =>
-        db`truncate destinations, events, event_status, checkpoints, matcher_cursors, matches, deliveries, triggers cascade`
       // A worker that is about to end can have locked the same tables in another order.
-      for (let isDone = false; !isDone; ) {
-        isDone = await truncate().then(
-          () => true,
-          (error: unknown) => {
-            if (!isTransient(error)) throw error
-            return false
-          },
-        )
-      }
+      await inTransaction(
+        db,
+        (transaction) =>
+          transaction`truncate destinations, events, event_status, checkpoints, matcher_cursors, matches, deliveries, triggers cascade`,
+        10,
+      )
       hooks.answerWith(() => 204)
     },
     stop: async (): Promise<void> => {
