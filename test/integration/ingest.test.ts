@@ -5,6 +5,7 @@ import { type Database, openDatabase } from '../../src/db.ts'
 import { registries } from '../../src/event.ts'
 import { applyMigrations } from '../../src/migrate.ts'
 import { readEvents as readEventsToMatch } from '../../src/store/matching.ts'
+import { readStorage } from '../../src/store/schema.ts'
 import {
   countUnknownLogs,
   dropKnownLogs,
@@ -121,6 +122,53 @@ describe('occurrences', () => {
     expect(await db`select * from events order by id`).toEqual(before)
     expect(await readStatuses()).toEqual([])
   })
+})
+
+describe('history that is written again, in compressed chunks where there are any', () => {
+  test('is neither doubled nor lost, and takes what is new', async () => {
+    for (const block of [1, 2, 3, 4]) await indexBlock(block, 'a', ['x', 'x', `y${block}`])
+    const before = await readRows()
+    await compressChunks()
+
+    await reorgTo(0)
+    for (const block of [1, 2, 3, 4]) await indexBlock(block, 'a', ['x', 'x', `y${block}`])
+    expect(await readRows(), 'the same once more').toEqual(before)
+    expect(await readStatuses()).toEqual([])
+
+    await compressChunks()
+    await reorgTo(3)
+    await indexBlock(4, 'b', ['x', 'z'])
+    expect(await readStatuses()).toEqual(['4a:0 retracted', '4a:1 retracted', '4a:2 retracted'])
+    expect((await readRows()).slice(0, before.length)).toEqual(before)
+    expect(await readCanonical()).toEqual([
+      '1a:0 x',
+      '1a:1 x',
+      '1a:2 y1',
+      '2a:0 x',
+      '2a:1 x',
+      '2a:2 y2',
+      '3a:0 x',
+      '3a:1 x',
+      '3a:2 y3',
+      '4b:0 x',
+      '4b:1 z',
+    ])
+  })
+
+  test('a block that goes on in a compressed chunk counts its equal logs on', async () => {
+    await db.begin(async (tx) => {
+      await insertLogs(tx, 1, 'a', ['x', 'x'])
+      await setCheckpoint(tx, 0)
+    })
+    await compressChunks()
+    await db.begin(async (tx) => {
+      await insertLogs(tx, 1, 'a', ['y', 'x'], 2)
+      await setCheckpoint(tx, 1)
+    })
+    expect(await readOrdinals()).toEqual(['x 0', 'x 1', 'y 0', 'x 2'])
+  })
+
+  const readRows = () => db`select * from events order by seq`
 })
 
 describe('reorganisations', () => {
@@ -543,6 +591,17 @@ async function reorgTo(block: number): Promise<void> {
 async function prepareStart(schema: string): Promise<unknown> {
   const [row] = await db`select prepare_ponder_start(${schema}) as found`
   return row?.found
+}
+
+/** As the policy does with what is older than a month. Nothing on native partitions. */
+async function compressChunks(): Promise<void> {
+  const [storage] = await readStorage(db)
+  if (storage?.storage !== 'hypertable') return
+  await db`select compress_chunk(chunk, if_not_compressed => true) from show_chunks('events') as chunk`
+  const chunks =
+    await db`select is_compressed from timescaledb_information.chunks where hypertable_name = 'events'`
+  expect(chunks.length).toBeGreaterThan(0)
+  for (const chunk of chunks) expect(chunk).toEqual({ is_compressed: true })
 }
 
 async function readEvents(): Promise<string[]> {
