@@ -60,6 +60,8 @@ export async function startPonder(options: {
       env: childEnvironment({
         ...environment,
         DATABASE_URL: databaseUrl,
+        // In the backfill a statement inserts thousands of wide rows, and the triggers read and sort them: in memory, not on disk.
+        PGOPTIONS: '-c work_mem=64MB',
         PONDER_TELEMETRY_DISABLED: 'true',
         // Ponder prefers these to what it is told on its command line.
         PORT: undefined,

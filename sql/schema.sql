@@ -676,35 +676,34 @@ end $function$;
 CREATE OR REPLACE FUNCTION public.ingest_inserted()
  RETURNS trigger
  LANGUAGE plpgsql
- SET work_mem TO '64MB'
 AS $function$
 declare
   arrived bigint;
   added bigint;
 begin
-  with logs as (
+  -- Only the first block of a statement can have begun in an earlier one.
+  with first_logs as (
+    select distinct on (chain_id) chain_id, block_number, block_hash, to_timestamp(block_timestamp) as block_time, log_index
+    from inserted
+    order by chain_id, block_number, log_index
+  ),
+  earlier as (
+    select f.chain_id, f.block_number, f.block_hash, e.*
+    from first_logs f
+    cross join lateral (
+      select transaction_index, contract_address, topics, data, count(*) as logs
+      from events
+      where chain_id = f.chain_id and block_number = f.block_number and log_index < f.log_index
+        and block_hash = f.block_hash and block_time = f.block_time
+      group by transaction_index, contract_address, topics, data
+    ) e
+  ),
+  logs as (
     select i.*,
       to_timestamp(i.block_timestamp) as block_time,
       substr(encode(sha256(convert_to(
         i.contract_address || ',' || array_to_string(i.topics, ',') || ',' || i.data, 'utf8')), 'hex'), 1, 16) as content_hash
     from inserted i
-  ),
-  -- Only the first block of a statement can have begun in an earlier one.
-  first_logs as (
-    select distinct on (chain_id) chain_id, block_number, block_hash, block_time, log_index
-    from logs
-    order by chain_id, block_number, log_index
-  ),
-  earlier as (
-    select f.block_hash, e.*
-    from first_logs f
-    cross join lateral (
-      select transaction_hash, contract_address, topics, data, count(*) as logs
-      from events
-      where chain_id = f.chain_id and block_number = f.block_number and log_index < f.log_index
-        and block_hash = f.block_hash and block_time = f.block_time
-      group by transaction_hash, contract_address, topics, data
-    ) e
   )
   insert into events (
     id, chain_id, block_number, block_hash, block_time, transaction_hash, transaction_index, log_index,
@@ -717,9 +716,9 @@ begin
   select
     l.id, l.chain_id, l.block_number, l.block_hash, l.block_time, l.transaction_hash, l.transaction_index, l.log_index,
     l.contract_address, l.registry, l.event_type,
-    format('%s-%s-%s-%s', l.chain_id, l.transaction_hash, l.content_hash,
+    l.chain_id || '-' || l.transaction_hash || '-' || l.content_hash || '-' || (
       coalesce(e.logs, 0) - 1 + row_number() over (
-        partition by l.chain_id, l.block_hash, l.transaction_hash, l.content_hash order by l.log_index)),
+        partition by l.chain_id, l.block_number, l.transaction_index, l.block_hash, l.content_hash order by l.log_index)),
     l.agent_id,
     l.owner, l.previous_owner, l.token_uri, l.updated_by, l.metadata_key, l.metadata_value,
     l.client_address, l.feedback_index, l.value, l.value_decimals, l.score, l.tag1, l.tag2, l.endpoint, l.file_uri, l.file_hash,
@@ -727,7 +726,11 @@ begin
     l.validator_address, l.request_uri, l.request_hash, l.response, l.response_uri, l.response_hash, l.tag,
     l.args, l.topics, l.data
   from logs l
-  left join earlier e using (block_hash, transaction_hash, contract_address, topics, data)
+  left join earlier e
+    -- What is compared row by row is what can be equal: as a condition to join by, the wide columns would be hashed for every row.
+    on (e.chain_id, e.block_number, e.transaction_index) = (l.chain_id, l.block_number, l.transaction_index)
+    and (e.block_hash, e.contract_address, e.topics, e.data)
+      is not distinct from (l.block_hash, l.contract_address, l.topics, l.data)
   order by l.chain_id, l.block_number, l.log_index
   on conflict do nothing;
   get diagnostics added = row_count;
@@ -1482,7 +1485,7 @@ CREATE INDEX events_chain_position ON public.events USING btree (chain_id, block
 CREATE INDEX events_chain_seq ON public.events USING btree (chain_id, seq);
 
 -- index events_chain_time
-CREATE INDEX events_chain_time ON public.events USING btree (chain_id, block_time DESC);
+CREATE INDEX events_chain_time ON public.events USING btree (chain_id, block_time, score);
 
 -- index events_chain_type
 CREATE INDEX events_chain_type ON public.events USING btree (chain_id, event_type, block_time);
@@ -1492,12 +1495,6 @@ CREATE INDEX events_client ON public.events USING btree (chain_id, client_addres
 
 -- index events_owner
 CREATE INDEX events_owner ON public.events USING btree (chain_id, owner, block_time) WHERE (owner IS NOT NULL);
-
--- index events_registry_type
-CREATE INDEX events_registry_type ON public.events USING btree (registry, event_type);
-
--- index events_score
-CREATE INDEX events_score ON public.events USING btree (chain_id, block_time, score) WHERE (score IS NOT NULL);
 
 -- index events_tag
 CREATE INDEX events_tag ON public.events USING btree (chain_id, "left"(COALESCE(tag1, tag), 64), block_time) WHERE ("left"(COALESCE(tag1, tag), 64) <> ''::text);
