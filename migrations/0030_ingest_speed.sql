@@ -84,7 +84,51 @@ begin
   return null;
 end $$;
 
+create or replace function attach_ingest(schema_name text) returns void language plpgsql as $$
+begin
+  -- Ponder's rows are for Ponder, which hardly ever reads them. They hold the same text as events, where it is compressed: once is enough.
+  execute format('alter table %I.registry_event set (toast_tuple_target = 4080)', schema_name);
+  execute format('create or replace trigger ingest_inserted after insert on %I.registry_event
+    referencing new table as inserted for each statement execute function ingest_inserted()', schema_name);
+  execute format('create or replace trigger ingest_deleted after delete on %I.registry_event
+    referencing old table as deleted for each statement execute function ingest_deleted()', schema_name);
+  -- Whether Ponder set the column, not whether it changed: a block can replace another at its number and time.
+  execute format('create or replace trigger ingest_checkpoint after insert or update of latest_checkpoint on %I._ponder_checkpoint
+    for each row execute function ingest_checkpoint()', schema_name);
+  execute format('create or replace trigger ingest_finalized after update of finalized_checkpoint on %I._ponder_checkpoint
+    for each row when (new.finalized_checkpoint <> new.latest_checkpoint) execute function ingest_finalized()', schema_name);
+
+  -- Where another schema spoke before, unfinalized events may be unknown to this one: nothing would ever delete them.
+  update ingest_progress p
+  set ponder_schema = schema_name,
+    unchecked_from = least(p.unchecked_from, c.finalized_block_number + 1),
+    unchecked_to = greatest(p.unchecked_to, p.highest_block, c.finalized_block_number + 1)
+  from checkpoints c
+  where c.chain_id = p.chain_id and p.ponder_schema <> schema_name;
+end $$;
+
 -- Down Migration
+
+create or replace function attach_ingest(schema_name text) returns void language plpgsql as $$
+begin
+  execute format('create or replace trigger ingest_inserted after insert on %I.registry_event
+    referencing new table as inserted for each statement execute function ingest_inserted()', schema_name);
+  execute format('create or replace trigger ingest_deleted after delete on %I.registry_event
+    referencing old table as deleted for each statement execute function ingest_deleted()', schema_name);
+  -- Whether Ponder set the column, not whether it changed: a block can replace another at its number and time.
+  execute format('create or replace trigger ingest_checkpoint after insert or update of latest_checkpoint on %I._ponder_checkpoint
+    for each row execute function ingest_checkpoint()', schema_name);
+  execute format('create or replace trigger ingest_finalized after update of finalized_checkpoint on %I._ponder_checkpoint
+    for each row when (new.finalized_checkpoint <> new.latest_checkpoint) execute function ingest_finalized()', schema_name);
+
+  -- Where another schema spoke before, unfinalized events may be unknown to this one: nothing would ever delete them.
+  update ingest_progress p
+  set ponder_schema = schema_name,
+    unchecked_from = least(p.unchecked_from, c.finalized_block_number + 1),
+    unchecked_to = greatest(p.unchecked_to, p.highest_block, c.finalized_block_number + 1)
+  from checkpoints c
+  where c.chain_id = p.chain_id and p.ponder_schema <> schema_name;
+end $$;
 
 create or replace function ingest_inserted() returns trigger language plpgsql set work_mem = '64MB' as $$
 declare

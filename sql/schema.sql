@@ -66,6 +66,8 @@ CREATE OR REPLACE FUNCTION public.attach_ingest(schema_name text)
  LANGUAGE plpgsql
 AS $function$
 begin
+  -- Ponder's rows are for Ponder, which hardly ever reads them. They hold the same text as events, where it is compressed: once is enough.
+  execute format('alter table %I.registry_event set (toast_tuple_target = 4080)', schema_name);
   execute format('create or replace trigger ingest_inserted after insert on %I.registry_event
     referencing new table as inserted for each statement execute function ingest_inserted()', schema_name);
   execute format('create or replace trigger ingest_deleted after delete on %I.registry_event

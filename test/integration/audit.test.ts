@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { createApp } from '../../src/api/app.ts'
+import { listen } from '../../src/api/listen.ts'
 import { type Database, openDatabase } from '../../src/db.ts'
 import { createLog } from '../../src/log.ts'
 import { maintainOnce } from '../../src/maintenance.ts'
@@ -509,6 +510,24 @@ test('tocsin audit shows everything on the host', async () => {
   const { stdout, code } = await run()
   expect(code).toBe(0)
   expect(stdout).toMatch(new RegExp(`${ann.id} +trigger.create +${id} +192.0.2.7`))
+})
+
+test('tocsin audit --api shows what is of the caller', async () => {
+  const { url, close } = await listen(app, { host: '127.0.0.1', port: 0 })
+  onTestFinished(async () => {
+    await close()
+  })
+  const run = (token: string, ...args: string[]) =>
+    runCli(['audit', '--api', url, ...args], { TOCSIN_API_TOKEN: token, TOCSIN_HOME: '/nowhere' })
+  const actions = async (token: string, ...args: string[]) =>
+    JSON.parse((await run(token, '--json', ...args)).stdout).map(({ id }: AuditRow) => id)
+  const expected = await db`select id from audit_log where user_id = ${ann.id} order by id desc`
+  expect(await actions(ann.token, '--limit', '1000')).toEqual(expected.map(({ id }) => id))
+  const one = await run(ann.token, '--limit', '1')
+  expect(one.stdout).toMatch(/^WHEN +WHO +ACTION/)
+  expect(one.stdout).toContain('There are more. Narrow the list, or show more with --limit.')
+  expect((await run(bob.token, '--actor', ann.id)).stdout).toBe('Nothing was changed.\n')
+  expect((await run('tcs_of-nobody-that-is-known')).stderr).toContain('does not take the credential')
 })
 
 test('no secret is in any row, of all that the tests before have written', async () => {

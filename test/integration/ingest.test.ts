@@ -5,13 +5,13 @@ import { type Database, openDatabase } from '../../src/db.ts'
 import { registries } from '../../src/event.ts'
 import { applyMigrations } from '../../src/migrate.ts'
 import { readEvents as readEventsToMatch } from '../../src/store/matching.ts'
-import { readStorage } from '../../src/store/schema.ts'
 import {
   countUnknownLogs,
   dropKnownLogs,
   keepUnknownLogs,
   readUnknownLogScan,
 } from '../../src/store/unknown-logs.ts'
+import { compressChunks } from '../support/compress-chunks.ts'
 import { createTestDatabase } from '../support/test-database.ts'
 
 /** The SQL side of the indexer alone: the test does to Ponder's tables what Ponder does, in its transactions and in its order. */
@@ -128,14 +128,14 @@ describe('history that is written again, in compressed chunks where there are an
   test('is neither doubled nor lost, and takes what is new', async () => {
     for (const block of [1, 2, 3, 4]) await indexBlock(block, 'a', ['x', 'x', `y${block}`])
     const before = await readRows()
-    await compressChunks()
+    await compressChunks(db)
 
     await reorgTo(0)
     for (const block of [1, 2, 3, 4]) await indexBlock(block, 'a', ['x', 'x', `y${block}`])
     expect(await readRows(), 'the same once more').toEqual(before)
     expect(await readStatuses()).toEqual([])
 
-    await compressChunks()
+    await compressChunks(db)
     await reorgTo(3)
     await indexBlock(4, 'b', ['x', 'z'])
     expect(await readStatuses()).toEqual(['4a:0 retracted', '4a:1 retracted', '4a:2 retracted'])
@@ -160,7 +160,7 @@ describe('history that is written again, in compressed chunks where there are an
       await insertLogs(tx, 1, 'a', ['x', 'x'])
       await setCheckpoint(tx, 0)
     })
-    await compressChunks()
+    await compressChunks(db)
     await db.begin(async (tx) => {
       await insertLogs(tx, 1, 'a', ['y', 'x'], 2)
       await setCheckpoint(tx, 1)
@@ -591,17 +591,6 @@ async function reorgTo(block: number): Promise<void> {
 async function prepareStart(schema: string): Promise<unknown> {
   const [row] = await db`select prepare_ponder_start(${schema}) as found`
   return row?.found
-}
-
-/** As the policy does with what is older than a month. Nothing on native partitions. */
-async function compressChunks(): Promise<void> {
-  const [storage] = await readStorage(db)
-  if (storage?.storage !== 'hypertable') return
-  await db`select compress_chunk(chunk, if_not_compressed => true) from show_chunks('events') as chunk`
-  const chunks =
-    await db`select is_compressed from timescaledb_information.chunks where hypertable_name = 'events'`
-  expect(chunks.length).toBeGreaterThan(0)
-  for (const chunk of chunks) expect(chunk).toEqual({ is_compressed: true })
 }
 
 async function readEvents(): Promise<string[]> {

@@ -11,6 +11,7 @@ import { applyMigrations, dumpSchema, rollbackMigrations } from '../../src/migra
 import { createShutdown } from '../../src/shutdown.ts'
 import { cleanupActionResults, takeTurn } from '../../src/store/maintenance.ts'
 import { readStorage } from '../../src/store/schema.ts'
+import { compressChunks } from '../support/compress-chunks.ts'
 import { sampleEvent } from '../support/events.ts'
 import { insertEvents, setEventStatus } from '../support/insert-events.ts'
 import { insertTrigger } from '../support/insert-trigger.ts'
@@ -57,6 +58,7 @@ async function refresh(): Promise<void> {
 
 /** Runs what TimescaleDB has planned for `events` and its hours, now. Returns how many jobs that were. */
 async function runPolicies(procedure: string): Promise<number> {
+  if (!hypertable) return 0
   const jobs =
     await db`select job_id from timescaledb_information.jobs where proc_name = ${procedure} and job_id >= 1000`
   // A procedure that commits cannot be called with bound parameters in a transaction of the driver.
@@ -502,6 +504,8 @@ describe('migrations with data', () => {
           .map(({ relname }) => String(relname))
           .filter((name) => !name.startsWith('events_2'))
       const names = await relations()
+      await compressChunks(sql)
+      expect(await sums()).toEqual(before)
       await rollbackMigrations(older.url, 5 + applied.length)
       // Only the table of migrations, with its key and sequence.
       expect((await relations()).filter((name) => !name.startsWith('tocsin_migrations'))).toEqual([])
