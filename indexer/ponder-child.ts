@@ -60,8 +60,9 @@ export async function startPonder(options: {
       env: childEnvironment({
         ...environment,
         DATABASE_URL: databaseUrl,
-        // In the backfill a statement inserts thousands of wide rows, and the triggers read and sort them: in memory, not on disk.
-        PGOPTIONS: '-c work_mem=64MB',
+        // In the backfill a statement inserts thousands of wide rows, and the triggers read and sort them: in memory, not on disk, and
+        // without compiling a plan that runs for milliseconds.
+        PGOPTIONS: '-c work_mem=64MB -c jit=off',
         PONDER_TELEMETRY_DISABLED: 'true',
         // Ponder prefers these to what it is told on its command line.
         PORT: undefined,

@@ -28,7 +28,13 @@ export function openDatabase(
 ): Database {
   return postgres(url, {
     max: options.connectionsMax ?? 10,
-    connection: { application_name: `tocsin ${options.name}`, timezone: 'UTC', ...options.session },
+    // jit: our queries end in milliseconds. To compile one that looks costly, over many partitions or chunks, takes seconds.
+    connection: {
+      application_name: `tocsin ${options.name}`,
+      timezone: 'UTC',
+      jit: 'off',
+      ...options.session,
+    },
     connect_timeout: 10,
     // By itself the driver replaces a connection after half an hour or so, and with it what the session holds.
     ...(options.keepsSession === true ? { max_lifetime: null } : {}),
