@@ -50,8 +50,8 @@ type AgentRow = Omit<AgentSummary, 'first_seen' | 'last_seen'> & {
   last_seen: Seen | null
 }
 
-const selectAgent = query<AgentRow>('manage/read-agent')
-const selectAgents = query<OwnedAgent & { page_key: string[] }>('manage/list-agents')
+const selectAgent = query<AgentRow>('manage/read-agent', { prepare: false })
+const selectAgents = query<OwnedAgent & { page_key: string[] }>('manage/list-agents', { prepare: false })
 
 /**
  * An agent as it was at a block; at the checkpoint, unless one is given.
