@@ -519,10 +519,10 @@ test('tocsin audit --api shows what is of the caller', async () => {
   })
   const run = (token: string, ...args: string[]) =>
     runCli(['audit', '--api', url, ...args], { TOCSIN_API_TOKEN: token, TOCSIN_HOME: '/nowhere' })
-  const actions = async (token: string, ...args: string[]) =>
+  const idsOf = async (token: string, ...args: string[]) =>
     JSON.parse((await run(token, '--json', ...args)).stdout).map(({ id }: AuditRow) => id)
   const expected = await db`select id from audit_log where user_id = ${ann.id} order by id desc`
-  expect(await actions(ann.token, '--limit', '1000')).toEqual(expected.map(({ id }) => id))
+  expect(await idsOf(ann.token, '--limit', '1000')).toEqual(expected.map(({ id }) => id))
   const one = await run(ann.token, '--limit', '1')
   expect(one.stdout).toMatch(/^WHEN +WHO +ACTION/)
   expect(one.stdout).toContain('There are more. Narrow the list, or show more with --limit.')
