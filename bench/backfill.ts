@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { startPonder } from '../indexer/ponder-child.ts'
+import { type PonderSettings, ponderSettings, startPonder } from '../indexer/ponder-child.ts'
 import { createScrub } from '../indexer/scrub.ts'
 import { knownChains } from '../src/chains.ts'
 import { loadConfig } from '../src/config.ts'
@@ -18,14 +18,16 @@ import { type ChainServer, startChainServer } from './chain-server.ts'
 const events = 100_000
 /** Ponder begins with 20 requests a second, one a block: with few events a block, it is that which would be measured. */
 const eventsABlock = 500
-const pairs = 5
+const rounds = 5
 const runMaxMs = 300_000
 const schema = 'ponder_plain'
 
 /**
- * Events a second of our backfill (the whole indexer role) and of a Ponder with the same configuration, schema and handlers whose rows
- * become nothing else: in a database of its own, where `attach_ingest`, which the handlers call, does nothing. Both read the same chain from
- * the same endpoint into an empty database, in turns; the clock runs from the first request for logs until the last row is there.
+ * Events a second of our backfill (the whole indexer role) and of a Ponder app with the same configuration, schema and handlers whose rows
+ * become nothing else: in a database of its own, where `attach_ingest`, which the handlers call, does nothing. That app runs twice: as
+ * `ponder start` starts it (`ponder`, `ratio`), and with the settings of Node and of Postgres sessions that ours has (`ponderSetAsOurs`,
+ * `ratioSetAsOurs`: what is left is what the triggers cost). All read the same chain from the same endpoint into an empty database, in
+ * turns; the clock runs from the first request for logs until the last row is there.
  */
 export async function backfill(): Promise<unknown> {
   const shutdown = createShutdown()
@@ -51,31 +53,35 @@ async function measure(shutdown: Shutdown): Promise<unknown> {
     [`START_BLOCK_${chain.id}`]: '1',
   }
 
-  const ours: number[] = []
-  const ponder: number[] = []
-  for (let pair = 0; pair < pairs; pair += 1) {
-    const runs = [
-      async () =>
-        ours.push(await runOnce(databaseUrl, server, { start: startOurs, table: 'events', variables })),
-      async () => {
-        const table = `${schema}.registry_event`
-        ponder.push(await runOnce(databaseUrl, server, { start: startPlain, table, variables }))
-      },
-    ]
-    if (pair % 2 === 1) runs.reverse()
-    for (const run of runs) await run()
-    console.error(
-      `pair ${pair + 1}: ours ${ours.at(-1)?.toFixed(0)}/s, Ponder ${ponder.at(-1)?.toFixed(0)}/s`,
-    )
+  const runs: { kind: Kind; start: Start; table: string }[] = [
+    { kind: 'ours', start: startOurs, table: 'events' },
+    { kind: 'ponder', start: startPlain(bare), table: `${schema}.registry_event` },
+    { kind: 'ponderSetAsOurs', start: startPlain(ponderSettings), table: `${schema}.registry_event` },
+  ]
+  const speeds: Record<Kind, number[]> = { ours: [], ponder: [], ponderSetAsOurs: [] }
+  for (let round = 0; round < rounds; round += 1) {
+    for (const { kind, ...run } of runs) {
+      speeds[kind].push(await runOnce(databaseUrl, server, { ...run, variables }))
+    }
+    const told = runs.map(({ kind }) => `${kind} ${speeds[kind].at(-1)?.toFixed(0)}/s`)
+    console.error(`round ${round + 1} of ${rounds}: ${told.join(', ')}`)
+    // Who goes first changes: the machine is not the same after a run as before it.
+    runs.push(...runs.splice(0, 1))
   }
-  const ratios = ours.map((speed, pair) => speed / (ponder[pair] ?? Number.NaN))
+  const ratioTo = (kind: Kind) =>
+    Math.round(median(speeds.ours.map((speed, round) => speed / (speeds[kind][round] ?? Number.NaN))) * 100) /
+    100
   return {
     events,
-    ours: Math.round(median(ours)),
-    ponder: Math.round(median(ponder)),
-    ratio: Math.round(median(ratios) * 100) / 100,
+    ours: Math.round(median(speeds.ours)),
+    ponder: Math.round(median(speeds.ponder)),
+    ratio: ratioTo('ponder'),
+    ponderSetAsOurs: Math.round(median(speeds.ponderSetAsOurs)),
+    ratioSetAsOurs: ratioTo('ponderSetAsOurs'),
   }
 }
+
+type Kind = 'ours' | 'ponder' | 'ponderSetAsOurs'
 
 type Start = (databaseUrl: string, variables: Record<string, string>) => Promise<() => Promise<void>>
 
@@ -134,14 +140,19 @@ const startOurs: Start = async (databaseUrl, variables) => {
   }
 }
 
-const startPlain: Start = async (databaseUrl, variables) => {
-  const db = openDatabase(databaseUrl, { name: 'bench', connectionsMax: 1 })
-  await db`create function attach_ingest(text) returns void language sql as 'select'`
-  await db.end()
-  const log = createLog({ level: 'warn', format: 'json' }, 'bench')
-  const scrub = createScrub([databaseUrl])
-  const child = await startPonder({ schema, databaseUrl, environment: variables, scrub, log })
-  return child.stop
+/** As `ponder start` does without being told more. */
+const bare: PonderSettings = { nodeOptions: [], sessionOptions: '' }
+
+function startPlain(settings: PonderSettings): Start {
+  return async (databaseUrl, variables) => {
+    const db = openDatabase(databaseUrl, { name: 'bench', connectionsMax: 1 })
+    await db`create function attach_ingest(text) returns void language sql as 'select'`
+    await db.end()
+    const log = createLog({ level: 'warn', format: 'json' }, 'bench')
+    const scrub = createScrub([databaseUrl])
+    const child = await startPonder({ schema, databaseUrl, environment: variables, settings, scrub, log })
+    return child.stop
+  }
 }
 
 function median(values: readonly number[]): number {

@@ -23,6 +23,17 @@ export type PonderExit = {
   reason: string | undefined
 }
 
+/** How Ponder's process and its sessions are set, beside what the configuration says. */
+export type PonderSettings = { nodeOptions: readonly string[]; sessionOptions: string }
+
+export const ponderSettings: PonderSettings = {
+  // What Ponder makes of a log is gone when the row is written. With room for more of it, less is looked through and moved in between.
+  nodeOptions: ['--max-semi-space-size=64'],
+  // In the backfill a statement inserts thousands of wide rows, and the triggers read and sort them: in memory, not on disk, and without
+  // compiling a plan that runs for milliseconds.
+  sessionOptions: '-c work_mem=64MB -c jit=off',
+}
+
 const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** Ponder gives itself five seconds to end. */
@@ -42,14 +53,16 @@ export async function startPonder(options: {
   databaseUrl: string
   /** Set in its environment, on top of ours. */
   environment: Record<string, string>
+  settings?: PonderSettings
   scrub: Scrub
   log: Log
 }): Promise<PonderChild> {
-  const { schema, databaseUrl, environment, scrub, log } = options
+  const { schema, databaseUrl, environment, settings = ponderSettings, scrub, log } = options
   const port = await findFreePort()
   const child = spawn(
     process.execPath,
     [
+      ...settings.nodeOptions,
       ...['--no-deprecation', '--import', new URL('./ponder-preload.js', import.meta.url).href],
       fileURLToPath(new URL('./bin/ponder.js', import.meta.resolve('ponder'))),
       ...['start', '--root', 'indexer', '--config', '../ponder.config.ts', '--schema', schema],
@@ -60,9 +73,7 @@ export async function startPonder(options: {
       env: childEnvironment({
         ...environment,
         DATABASE_URL: databaseUrl,
-        // In the backfill a statement inserts thousands of wide rows, and the triggers read and sort them: in memory, not on disk, and
-        // without compiling a plan that runs for milliseconds.
-        PGOPTIONS: '-c work_mem=64MB -c jit=off',
+        PGOPTIONS: settings.sessionOptions,
         PONDER_TELEMETRY_DISABLED: 'true',
         // Ponder prefers these to what it is told on its command line.
         PORT: undefined,
