@@ -15,7 +15,10 @@ select
   array[e.block_time::text, e.chain_id::text, e.block_number::text, e.log_index::text, e.seq::text] as page_key
 from (
   select page.*
-  from unnest($1::bigint[]) as chain (id)
+  from (
+    -- A chain without a checkpoint has no events, and would be looked for in every partition.
+    select id from unnest($1::bigint[]) as known (id) where exists (select from checkpoints p where p.chain_id = known.id)
+  ) as chain
   left join unnest($2::text[]) as type (name) on true
   cross join lateral (
     select *

@@ -11,6 +11,8 @@ select
 from events_canonical e
 where e.chain_id = $1
   and (e.block_number, e.log_index) > ($2::bigint, $3::integer)
+  -- The same once more, as a plain comparison: batches of compressed chunks are left out by it.
+  and e.block_number >= $2::bigint
   and e.block_number <= $4::bigint
   and e.block_time >= $5::timestamptz
   and ($6::timestamptz is null or e.block_time < $6)

@@ -364,6 +364,7 @@ describe('what happened', () => {
     const events = Array.from({ length: 9 }, (_, n) => at(n, n % 2 === 0 ? {} : { chain_id: 1 }))
     events.push(at(9, { event_type: 'Registered' }))
     await insertEvents(db, events, { chainId: 31337, lastBlock: 12 })
+    await insertEvents(db, [], { chainId: 1, lastBlock: 12 })
     const idsOf = async (path: string) => (await readAll(path, 2)).map(({ id }) => id)
     expect(await idsOf('/v1/events')).toEqual(['e9', 'e8', 'e6', 'e4', 'e2', 'e0', 'e7', 'e5', 'e3', 'e1'])
     expect(await idsOf('/v1/events?chain_id=1')).toEqual(['e7', 'e5', 'e3', 'e1'])

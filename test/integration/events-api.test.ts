@@ -108,6 +108,10 @@ async function insert(events: readonly RegistryEvent[]): Promise<void> {
       .map(({ seq: _, ...event }) => ({ ...event, topics: [], data: '0x' }))
     await db`insert into events ${db(rows as never)}`
   }
+  for (const chainId of new Set(events.map(({ chain_id }) => chain_id))) {
+    await db`
+      insert into checkpoints (chain_id, last_block_number, finalized_block_number) values (${chainId}, 40, 0) on conflict do nothing`
+  }
 }
 
 /** The newest first, as the list has them. */

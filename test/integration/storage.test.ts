@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -369,7 +369,26 @@ describe('maintenance', () => {
   })
 })
 
-type PlanNode = { 'Node Type': string; 'Index Name'?: string; 'Relation Name'?: string; Plans?: PlanNode[] }
+type PlanNode = {
+  'Node Type': string
+  'Index Name'?: string
+  'Relation Name'?: string
+  'Actual Rows'?: number
+  'Actual Loops'?: number
+  'Rows Removed by Filter'?: number
+  Plans?: PlanNode[]
+}
+
+/** How many events a plan that was run has read; a batch of a compressed chunk counts as the thousand that it can hold. */
+function countRead(node: PlanNode): number {
+  const relation = node['Relation Name'] ?? ''
+  const { 'Actual Rows': rows = 0, 'Actual Loops': loops = 0, 'Rows Removed by Filter': removed = 0 } = node
+  const below = (node.Plans ?? []).reduce((sum, child) => sum + countRead(child), 0)
+  // Batches that were left out are known by their bounds.
+  if (relation.startsWith('compress_hyper_')) return rows * loops * 1000
+  const isScan = (node.Plans ?? []).length === 0 && /^(events|_hyper)_/.test(relation)
+  return below + (isScan ? (rows + removed) * loops : 0)
+}
 
 describe('documented queries', () => {
   // Near the end of a month and of a chunk's week (Wednesday), so that the newest partition or chunk is never a small one.
@@ -467,6 +486,49 @@ describe('documented queries', () => {
     const text = JSON.stringify(row?.['QUERY PLAN'])
     // Both parts see the filter; of retracted events only those of the hours are counted.
     expect(text.match(/date_trunc\('hour'::text, now\(\)\)/g)?.length).toBeGreaterThanOrEqual(2)
+  })
+})
+
+describe('what is asked again and again', () => {
+  const cursor = { block: 59_990, seq: 59_990 }
+  const ago = '2026-02-10T00:00:00Z'
+
+  beforeAll(async () => {
+    await db`truncate events, event_status, checkpoints, matcher_cursors cascade`
+    await db`
+      insert into events (id, chain_id, block_number, block_hash, block_time, transaction_hash, transaction_index, log_index,
+        contract_address, registry, event_type, occurrence, args, topics, data)
+      select n::text, 1, n, md5(n::text), timestamptz '2026-04-29 12:00:00+00' - (60000 - n) * interval '2 minutes', md5('t' || n), 0, 0,
+        '0xregistry', 'reputation', 'NewFeedback', n, '{}', '{}', '0x'
+      from generate_series(1, 60000) n`
+    const [newest] = await db`select max(seq) as seq from events`
+    cursor.seq = Number(newest?.seq) - 10
+    await db`insert into checkpoints (chain_id, last_block_number, finalized_block_number) values (1, 60000, 59900)`
+    await db`
+      insert into matcher_cursors (chain_id, block_number, log_index, event_seq, status_id, finalized_block_number)
+      values (1, ${cursor.block}, 0, ${cursor.seq}, 0, 59900)`
+    await compressChunks(db)
+    await db`analyze`
+  })
+  afterAll(() => db`truncate checkpoints, matcher_cursors cascade`)
+
+  it.each([
+    ['where a matcher is', 'match/read-position', () => [1]],
+    ['what came late', 'match/first-late-block', () => [1, cursor.seq, 0, cursor.block, 0, 59_900]],
+    ['the events after a position', 'match/read-events', () => [1, cursor.block, 0, 60_000, ago, 500]],
+    [
+      'those of one trigger',
+      'match/read-events-of-trigger',
+      () => [1, cursor.block, 0, 60_000, ago, 500, 'reputation', ['NewFeedback'], null],
+    ],
+    ['how far matching is behind', 'manage/read-lags', () => []],
+  ])('reads the newest events only, in compressed chunks too: %s', async (_, name, parameters) => {
+    const text = readFileSync(new URL(`../../sql/${name}.sql`, import.meta.url), 'utf8')
+    const [row] = await db.unsafe(`explain (analyze, format json) ${text}`, parameters() as never[])
+    const explained = (row?.['QUERY PLAN'] ?? []) as { Plan: PlanNode }[]
+    const read = explained.reduce((sum, { Plan }) => sum + countRead(Plan), 0)
+    expect(read).toBeGreaterThan(0)
+    expect(read).toBeLessThanOrEqual(2000)
   })
 })
 
