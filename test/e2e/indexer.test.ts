@@ -170,12 +170,12 @@ describe('every log is an event once, with equal fields', () => {
       .filter(({ row }) => row.event_type === 'NewFeedback')
       .slice(0, 2)
       .map(encodeSample)
-    for (let block = 0; block < 240; block++) {
+    for (let block = 0; block < 150; block++) {
       if (block % 6 === 5) await chain.emitRaw('reputation', ...counted)
       else await chain.emit(...emissionsOf(block))
     }
     const indexer = await startIndexer([chain], { wait: false })
-    for (const least of [1, 300]) {
+    for (const least of [1, 200]) {
       await until(`${least} events`, async () => (await countEvents()) >= least, 60_000)
       await indexer.killPonder()
     }
@@ -187,7 +187,7 @@ describe('every log is an event once, with equal fields', () => {
     const chain = await startChain(31337)
     await chain.emit(...emissionsOf(0))
     const indexer = await startIndexer([chain])
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 2; round++) {
       for (let block = 0; block < 25; block++) await chain.emit(...emissionsOf(round * 25 + block))
       await indexer.killPonder()
       for (let block = 0; block < 5; block++) await chain.emit(...emissionsOf(block))
