@@ -170,12 +170,12 @@ describe('every log is an event once, with equal fields', () => {
       .filter(({ row }) => row.event_type === 'NewFeedback')
       .slice(0, 2)
       .map(encodeSample)
-    for (let block = 0; block < 150; block++) {
+    for (let block = 0; block < 240; block++) {
       if (block % 6 === 5) await chain.emitRaw('reputation', ...counted)
       else await chain.emit(...emissionsOf(block))
     }
     const indexer = await startIndexer([chain], { wait: false })
-    for (const least of [1, 200]) {
+    for (const least of [1, 300]) {
       await until(`${least} events`, async () => (await countEvents()) >= least, 60_000)
       await indexer.killPonder()
     }

@@ -490,7 +490,8 @@ describe('documented queries', () => {
 })
 
 describe('what is asked again and again', () => {
-  const cursor = { block: 59_990, seq: 59_990 }
+  const block = 59_990
+  let seq = 0
   const ago = '2026-02-10T00:00:00Z'
 
   beforeAll(async () => {
@@ -502,11 +503,11 @@ describe('what is asked again and again', () => {
         '0xregistry', 'reputation', 'NewFeedback', n, '{}', '{}', '0x'
       from generate_series(1, 60000) n`
     const [newest] = await db`select max(seq) as seq from events`
-    cursor.seq = Number(newest?.seq) - 10
+    seq = Number(newest?.seq) - 10
     await db`insert into checkpoints (chain_id, last_block_number, finalized_block_number) values (1, 60000, 59900)`
     await db`
       insert into matcher_cursors (chain_id, block_number, log_index, event_seq, status_id, finalized_block_number)
-      values (1, ${cursor.block}, 0, ${cursor.seq}, 0, 59900)`
+      values (1, ${block}, 0, ${seq}, 0, 59900)`
     await compressChunks(db)
     await db`analyze`
   })
@@ -514,12 +515,12 @@ describe('what is asked again and again', () => {
 
   it.each([
     ['where a matcher is', 'match/read-position', () => [1]],
-    ['what came late', 'match/first-late-block', () => [1, cursor.seq, 0, cursor.block, 0, 59_900]],
-    ['the events after a position', 'match/read-events', () => [1, cursor.block, 0, 60_000, ago, 500]],
+    ['what came late', 'match/first-late-block', () => [1, seq, 0, block, 0, 59_900]],
+    ['the events after a position', 'match/read-events', () => [1, block, 0, 60_000, ago, 500]],
     [
       'those of one trigger',
       'match/read-events-of-trigger',
-      () => [1, cursor.block, 0, 60_000, ago, 500, 'reputation', ['NewFeedback'], null],
+      () => [1, block, 0, 60_000, ago, 500, 'reputation', ['NewFeedback'], null],
     ],
     ['how far matching is behind', 'manage/read-lags', () => []],
   ])('reads the newest events only, in compressed chunks too: %s', async (_, name, parameters) => {
